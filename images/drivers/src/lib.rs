@@ -1,0 +1,1 @@
+//! Builds of tun for a kernel: stock, edited, patched.

@@ -1,0 +1,1 @@
+//! Makes what boots: kernels out of packages, the tools layer, the initramfs.

@@ -1,0 +1,13 @@
+//! What a run found out: cells, statuses, witnesses, and the events in which it became known.
+
+mod cell;
+mod event;
+mod run;
+mod status;
+
+pub use cell::{
+    CellId, CellResult, Finding, FindingKind, Plot, Timings, WitnessReading, WitnessSays,
+};
+pub use event::Event;
+pub use run::{DriverInfo, Host, KernelInfo, RunResults, SCHEMA, ScenarioInfo, Summary};
+pub use status::{Mechanism, Status};

@@ -1,0 +1,1 @@
+//! A QEMU virtual machine: boot, snapshot, fork, watch, end.

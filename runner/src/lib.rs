@@ -1,0 +1,1 @@
+//! Boots kernels, runs close scenarios in them and judges what they did.

@@ -1,0 +1,2 @@
+//! The `tunfarm` command.
+fn main() {}

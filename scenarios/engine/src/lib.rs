@@ -1,0 +1,1 @@
+//! Runs a packetdrill script against this kernel, over TUN or over loopback.

@@ -1,0 +1,1 @@
+//! packetdrill's language: syntax tree, parser, checker and printer.

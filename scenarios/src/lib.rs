@@ -1,0 +1,1 @@
+//! The collection of close scenarios and what each of them expects.
