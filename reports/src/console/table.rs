@@ -1,0 +1,124 @@
+//! The end of a run on the terminal: the matrix, what is wrong and why, where the files are.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::Style;
+use crate::model::{CellResult, RunResults, Status};
+use crate::overview::{Overview, gravity};
+use crate::sentence::{expected_trouble, sentence};
+use crate::text;
+
+/// How many cells are listed with their reasons; the reports have all.
+const LISTED: usize = 20;
+
+/// The table, the reasons, the summary and, if given, where the files are.
+pub fn render(run: &RunResults, style: Style, dir: Option<&Path>) -> String {
+    let mut out = String::from("\n");
+    matrix(&mut out, run, style);
+    reasons(&mut out, run, style);
+    for note in &run.notes {
+        let _ = writeln!(out, "note: {}", text::one_line(note));
+    }
+    let _ = writeln!(out, "\n{}", text::one_line(&sentence(run)));
+    if let Some(dir) = dir {
+        let _ = writeln!(out, "reports: {}", dir.display());
+    }
+    out
+}
+
+fn matrix(out: &mut String, run: &RunResults, style: Style) {
+    let overview = Overview::new(run);
+    let mut head = vec!["kernel".to_owned()];
+    head.extend(
+        overview
+            .drivers
+            .iter()
+            .map(|d| text::one_line(Overview::driver_heading(d))),
+    );
+    let mut rows: Vec<Vec<(Option<Status>, String)>> = Vec::new();
+    for kernel in &overview.kernels {
+        let mut row = vec![(None, text::one_line(kernel))];
+        row.extend(
+            overview
+                .drivers
+                .iter()
+                .map(|driver| match overview.square(kernel, driver) {
+                    Some(square) => (Some(square.worst()), square.words()),
+                    None => (None, "-".to_owned()),
+                }),
+        );
+        rows.push(row);
+    }
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].1.chars().count())
+            .chain([head[column].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut line = String::new();
+    for (word, width) in head.iter().zip(&widths) {
+        let _ = write!(line, "{word:<width$}  ");
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+    for row in &rows {
+        let mut line = String::new();
+        for ((status, words), width) in row.iter().zip(&widths) {
+            // Painted after padding: escape sequences have no width.
+            let padded = format!("{words:<width$}");
+            line.push_str(&match status {
+                Some(status) => style.paint(*status, &padded),
+                None => padded,
+            });
+            line.push_str("  ");
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+fn reasons(out: &mut String, run: &RunResults, style: Style) {
+    let mut wrong: Vec<&CellResult> = run.cells.iter().filter(|c| !c.as_expected()).collect();
+    wrong.sort_by_key(|c| std::cmp::Reverse(gravity(c.status)));
+    section(out, "not as expected", &wrong, style);
+    let known: Vec<&CellResult> = run
+        .cells
+        .iter()
+        .filter(|c| c.as_expected() && !matches!(c.status, Status::Clean | Status::Skipped))
+        .collect();
+    section(out, "wrong, as expected", &known, style);
+    let better: Vec<&CellResult> = run
+        .cells
+        .iter()
+        .filter(|c| c.as_expected() && c.status == Status::Clean && expected_trouble(c))
+        .collect();
+    section(out, "expected to fail, but clean", &better, style);
+    let flaky: Vec<&CellResult> = run.cells.iter().filter(|c| c.flaky()).collect();
+    section(out, "flaky", &flaky, style);
+    let skipped: Vec<&CellResult> = run
+        .cells
+        .iter()
+        .filter(|c| c.status == Status::Skipped)
+        .collect();
+    section(out, "skipped", &skipped, style);
+}
+
+fn section(out: &mut String, title: &str, cells: &[&CellResult], style: Style) {
+    if cells.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{title}:");
+    for cell in cells.iter().take(LISTED) {
+        let _ = writeln!(
+            out,
+            "  {}  {}: {}",
+            style.paint(cell.status, &format!("{:<13}", cell.status)),
+            text::one_line(&cell.id.to_string()),
+            text::shortened(&text::one_line(&cell.reason), 400)
+        );
+    }
+    if cells.len() > LISTED {
+        let _ = writeln!(out, "  … and {} more", cells.len() - LISTED);
+    }
+}

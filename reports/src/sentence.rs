@@ -1,0 +1,182 @@
+//! What is wrong, in the words a kernel maintainer would use.
+
+use crate::model::{CellResult, RunResults, Status};
+use crate::overview::{KernelNames, Overview, Square};
+use crate::text::counted;
+
+/// How many combinations a sentence names before it says `and N more`.
+const NAMED: usize = 4;
+
+/// What a run showed, in a few sentences: used at the top of the HTML report, in the Markdown
+/// summary, at the end of the console's output and in mails.
+///
+/// `2 of 18 combinations have the tun orphan bug: 6.12.95 with no-orphan, 7.3.4 with no-orphan.`
+pub fn sentence(run: &RunResults) -> String {
+    let overview = Overview::new(run);
+    let names = KernelNames::new(run);
+    let combinations: Vec<_> = overview.combinations().collect();
+    let mut said = Vec::new();
+
+    if run.cells.is_empty() {
+        said.push("No cell was run.".to_owned());
+    } else if combinations.is_empty() {
+        said.push(controls_only(run));
+    } else {
+        said.push(the_bug(&combinations, &names));
+    }
+    said.extend(elsewhere(&overview, &names));
+    let surprises: Vec<&CellResult> = run
+        .cells
+        .iter()
+        .filter(|c| c.status == Status::Clean && expected_trouble(c))
+        .collect();
+    if !surprises.is_empty() {
+        let listed = list(surprises.iter().map(|c| cell_name(c, &names)));
+        said.push(format!("Expected to fail, but clean now: {listed}."));
+    }
+    if run.interrupted {
+        said.push("The run was interrupted: cells are missing.".to_owned());
+    }
+    said.join(" ")
+}
+
+/// The matrix or a baseline expected something other than clean here.
+pub(crate) fn expected_trouble(cell: &CellResult) -> bool {
+    cell.expected.iter().any(|s| *s != Status::Clean)
+}
+
+fn the_bug(combinations: &[(&str, &str, &Square<'_>)], names: &KernelNames) -> String {
+    let all = combinations.len();
+    let having: Vec<_> = combinations
+        .iter()
+        .filter(|(_, _, square)| square.count(Status::OrphanBug) > 0)
+        .collect();
+    let judged = combinations
+        .iter()
+        .filter(|(_, _, s)| s.cells.iter().any(|c| judged(c.status)))
+        .count();
+    if having.is_empty() {
+        return match (judged, all) {
+            (0, _) => format!("None of {} could be judged.", counted(all, "combination")),
+            (_, 1) => "The one combination does not have the tun orphan bug.".to_owned(),
+            (j, a) if j == a => format!("None of {a} combinations has the tun orphan bug."),
+            (j, a) => format!(
+                "None of the {j} combinations that could be judged has the tun orphan bug ({a} were planned)."
+            ),
+        };
+    }
+    let verb = if having.len() == 1 { "has" } else { "have" };
+    let expected = having.iter().all(|(_, _, square)| {
+        square
+            .cells
+            .iter()
+            .all(|c| c.status != Status::OrphanBug || c.as_expected())
+    });
+    let note = match (expected, having.len()) {
+        (false, _) => "",
+        (true, 1) => ", as expected",
+        (true, _) => ", all as expected",
+    };
+    let listed = list(
+        having
+            .iter()
+            .map(|(kernel, driver, _)| format!("{} with {driver}", names.short(kernel))),
+    );
+    format!(
+        "{} of {} {verb} the tun orphan bug{note}: {listed}.",
+        having.len(),
+        counted(all, "combination")
+    )
+}
+
+/// Statuses that say something about the kernel.
+fn judged(status: Status) -> bool {
+    matches!(
+        status,
+        Status::Clean | Status::OrphanBug | Status::OtherFailure
+    )
+}
+
+fn controls_only(run: &RunResults) -> String {
+    let clean = run
+        .cells
+        .iter()
+        .filter(|c| c.status == Status::Clean)
+        .count();
+    format!(
+        "Only loopback controls were run: {clean} of {} clean.",
+        counted(run.cells.len(), "cell")
+    )
+}
+
+/// Everything unexpected that is not the bug on a driver, one sentence for each kind.
+fn elsewhere(overview: &Overview<'_>, names: &KernelNames) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let kinds = [
+        (Status::OrphanBug, "shows the bug's symptom over loopback"),
+        (Status::OtherFailure, "fails otherwise"),
+        (Status::Inconclusive, "is inconclusive"),
+        (Status::Infra, "could not be run"),
+    ];
+    for (status, what) in kinds {
+        let mut places = Vec::new();
+        let mut cells = 0;
+        for kernel in &overview.kernels {
+            for driver in &overview.drivers {
+                let control = *driver == crate::model::CellId::NO_DRIVER;
+                if status == Status::OrphanBug && !control {
+                    continue;
+                }
+                let Some(square) = overview.square(kernel, driver) else {
+                    continue;
+                };
+                let here = square
+                    .cells
+                    .iter()
+                    .filter(|c| c.status == status && !c.as_expected())
+                    .count();
+                if here > 0 {
+                    cells += here;
+                    let link = if control { "over" } else { "with" };
+                    let driver = Overview::driver_heading(driver);
+                    places.push(format!("{} {link} {driver}", names.short(kernel)));
+                }
+            }
+        }
+        if cells > 0 {
+            let what = match (cells, status) {
+                (1, _) => what.to_owned(),
+                (_, Status::OrphanBug) => what.replacen("shows", "show", 1),
+                (_, Status::OtherFailure) => what.replacen("fails", "fail", 1),
+                _ => what.replacen("is ", "are ", 1),
+            };
+            sentences.push(format!(
+                "{} {what}: {}.",
+                counted(cells, "cell"),
+                list(places.into_iter())
+            ));
+        }
+    }
+    sentences
+}
+
+fn cell_name(cell: &CellResult, names: &KernelNames) -> String {
+    let id = &cell.id;
+    format!(
+        "{} with {}, {} over {}",
+        names.short(&id.kernel),
+        id.driver,
+        id.scenario,
+        id.lane()
+    )
+}
+
+/// `a, b, c and 3 more`.
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    if items.len() <= NAMED + 1 {
+        return items.join(", ");
+    }
+    let more = items.len() - NAMED;
+    format!("{} and {more} more", items[..NAMED].join(", "))
+}
