@@ -1,1 +1,3 @@
 //! packetdrill's language: syntax tree, parser, checker and printer.
+
+pub mod ast;
