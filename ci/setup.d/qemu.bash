@@ -53,11 +53,11 @@ SOURCES
     refresh_lists
 }
 
-# Prints one field of apt's own configuration for a suite.
+# Prints one field of apt's own configuration for a suite; apt prints what it lacks as `$(…)`.
 apt_target() {
-    apt-get indextargets --format "\$(CODENAME) \$(COMPONENT) \$($2)" \
+    apt-get indextargets --format "\$(RELEASE) \$(COMPONENT) \$($2)" \
         "Created-By: Packages" 2>/dev/null |
-        awk -v suite="$1" '$1 == suite && $2 == "main" { print $3; exit }'
+        awk -v suite="$1" '$1 == suite && $2 == "main" && $3 !~ /^\$/ { print $3; exit }'
 }
 
 # Installs the first choice that fits.
