@@ -57,6 +57,8 @@ pub struct IpInfo {
     pub tos: Option<Spanned<u8>>,
     /// `[flowlabel 0x1]`: IPv6's flow label.
     pub flow_label: Option<Spanned<u32>>,
+    /// `[ttl 64]`: time to live (IPv6: hop limit).
+    pub ttl: Option<Spanned<u8>>,
 }
 
 /// The ECN bits of the IP header.
@@ -81,15 +83,16 @@ pub struct UdpPacket {
     pub payload_len: Spanned<u16>,
 }
 
-/// `[ECHOED] icmp TYPE CODE mtu MTU`. The word is `icmp` for ICMPv6 too; the
+/// `icmp TYPE CODE mtu MTU [ECHOED]`. The word is `icmp` for ICMPv6 too; the
 /// IP version of the packet says which is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IcmpPacket {
     /// The part of the offending packet that it quotes.
     pub echoed: Option<Spanned<Echoed>>,
-    /// Type: a name of the symbols module's ICMP tables (`unreachable`), or digits.
+    /// Type: a name of the symbols module's ICMP tables (`unreachable`), or
+    /// `type_3`.
     pub icmp_type: Spanned<String>,
-    /// Code: a name (`frag_needed`), or digits.
+    /// Code: a name (`frag_needed`), or `code_4`.
     pub code: Option<Spanned<String>>,
     /// The next hop's MTU, for the messages that have one.
     pub mtu: Option<Spanned<u32>>,
