@@ -1,1 +1,6 @@
 //! Boots kernels, runs close scenarios in them and judges what they did.
+//!
+//! Data flows one way: matrix → cells → image → snapshot → run → evidence → verdict → reports.
+
+pub mod evidence;
+pub mod verdict;

@@ -71,9 +71,8 @@ impl Collection {
             for file in folder.files().filter(|f| has_extension(f.path(), "pkt")) {
                 let yaml = file.path().with_extension("yaml");
                 let path = Path::new("scenarios/close").join(file.path());
-                let text = |f: &include_dir::File<'_>| {
-                    f.contents_utf8().unwrap_or_default().to_owned()
-                };
+                let text =
+                    |f: &include_dir::File<'_>| f.contents_utf8().unwrap_or_default().to_owned();
                 let Some(spec) = BUILT_IN.get_file(&yaml) else {
                     return Err(CollectionError::NoSpec {
                         yaml: path.with_extension("yaml"),
@@ -89,7 +88,10 @@ impl Collection {
 
     /// Adds every `*.pkt` of a folder, or one file.
     pub fn read(&mut self, path: &Path) -> Result<(), CollectionError> {
-        let cannot = |path: &Path, source| CollectionError::Read { path: path.to_owned(), source };
+        let cannot = |path: &Path, source| CollectionError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let mut scripts = Vec::new();
         if path.is_dir() {
             for entry in std::fs::read_dir(path).map_err(|e| cannot(path, e))? {
@@ -115,14 +117,31 @@ impl Collection {
     }
 
     fn add(&mut self, path: PathBuf, script: String, yaml: String) -> Result<(), CollectionError> {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if self.get(&name).is_some() {
             return Err(CollectionError::Double(name));
         }
         let spec = tunfarm_config::parse(&yaml, &path.with_extension("yaml"))?;
-        let digest = Sha256::new().chain_update(&script).chain_update([0]).chain_update(&yaml);
-        let sha256 = digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
-        self.scenarios.push(Scenario { name, script, spec, path, sha256 });
+        let digest = Sha256::new()
+            .chain_update(&script)
+            .chain_update([0])
+            .chain_update(&yaml);
+        let sha256 = digest
+            .finalize()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        self.scenarios.push(Scenario {
+            name,
+            script,
+            spec,
+            path,
+            sha256,
+        });
         Ok(())
     }
 
@@ -142,7 +161,9 @@ impl Collection {
 
     /// Those whose name matches `glob` (`*` and `?`).
     pub fn matching<'a>(&'a self, glob: &'a str) -> impl Iterator<Item = &'a Scenario> {
-        self.scenarios.iter().filter(move |s| glob_matches(glob, &s.name))
+        self.scenarios
+            .iter()
+            .filter(move |s| glob_matches(glob, &s.name))
     }
 }
 
@@ -192,7 +213,13 @@ mod tests {
     #[test]
     fn the_built_in_collection_reads() {
         let collection = Collection::built_in().unwrap();
-        for name in ["closing", "closing-bulk", "close-wait", "shutdown-vs-close", "fin-wait-1"] {
+        for name in [
+            "closing",
+            "closing-bulk",
+            "close-wait",
+            "shutdown-vs-close",
+            "fin-wait-1",
+        ] {
             assert!(collection.get(name).is_some(), "{name}");
         }
     }

@@ -25,8 +25,13 @@ pub enum Witness {
 
 impl Witness {
     /// All of them.
-    pub const ALL: [Witness; 5] =
-        [Witness::Capture, Witness::Counters, Witness::Retrans, Witness::WmemAlloc, Witness::Probe];
+    pub const ALL: [Witness; 5] = [
+        Witness::Capture,
+        Witness::Counters,
+        Witness::Retrans,
+        Witness::WmemAlloc,
+        Witness::Probe,
+    ];
 
     /// The word used in reports.
     pub fn word(self) -> &'static str {

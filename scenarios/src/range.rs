@@ -23,11 +23,23 @@ impl Range {
     fn parse(text: &str) -> Option<Range> {
         let number = |s: &str| s.trim().parse::<i64>().ok();
         match text.split_once("..") {
-            None => number(text).map(|n| Range { min: n, max: Some(n) }),
+            None => number(text).map(|n| Range {
+                min: n,
+                max: Some(n),
+            }),
             Some((min, max)) => {
-                let min = if min.trim().is_empty() { 0 } else { number(min)? };
-                let max = if max.trim().is_empty() { None } else { Some(number(max)?) };
-                max.is_none_or(|max| min <= max).then_some(Range { min, max })
+                let min = if min.trim().is_empty() {
+                    0
+                } else {
+                    number(min)?
+                };
+                let max = if max.trim().is_empty() {
+                    None
+                } else {
+                    Some(number(max)?)
+                };
+                max.is_none_or(|max| min <= max)
+                    .then_some(Range { min, max })
             }
         }
     }
@@ -59,10 +71,16 @@ impl<'de> Deserialize<'de> for Range {
             }
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Range, E> {
                 let n = i64::try_from(n).map_err(E::custom)?;
-                Ok(Range { min: n, max: Some(n) })
+                Ok(Range {
+                    min: n,
+                    max: Some(n),
+                })
             }
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Range, E> {
-                Ok(Range { min: n, max: Some(n) })
+                Ok(Range {
+                    min: n,
+                    max: Some(n),
+                })
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Range, E> {
                 Range::parse(s).ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))
@@ -81,7 +99,13 @@ mod tests {
         for text in ["9", "8..", "8..11"] {
             assert_eq!(Range::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(Range::parse("..3"), Some(Range { min: 0, max: Some(3) }));
+        assert_eq!(
+            Range::parse("..3"),
+            Some(Range {
+                min: 0,
+                max: Some(3)
+            })
+        );
         for wrong in ["", "a", "3..2", "1...", "1..x"] {
             assert_eq!(Range::parse(wrong), None, "{wrong}");
         }

@@ -165,6 +165,8 @@ impl Spec {
                     && d.datapath.is_none_or(|p| p == datapath)
                     && d.ip.is_none_or(|v| v == ip)
             })
-            .map_or((&self.expect, None), |d| (&d.expect, Some(d.because.as_str())))
+            .map_or((&self.expect, None), |d| {
+                (&d.expect, Some(d.because.as_str()))
+            })
     }
 }

@@ -20,8 +20,10 @@ pub struct KernelVersion {
 impl KernelVersion {
     /// The version at the head of `release`, if there is one.
     pub fn of_release(release: &str) -> Option<KernelVersion> {
-        let head: String =
-            release.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let head: String = release
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '.')
+            .collect();
         head.trim_end_matches('.').parse().ok()
     }
 }
@@ -37,7 +39,11 @@ impl FromStr for KernelVersion {
         // 2.6.32.69 has four numbers; the fourth has never decided anything here.
         let patch = parts.next().transpose()?.unwrap_or(0);
         parts.try_for_each(|p| p.map(|_| ()))?;
-        Ok(KernelVersion { major, minor, patch })
+        Ok(KernelVersion {
+            major,
+            minor,
+            patch,
+        })
     }
 }
 
@@ -72,7 +78,9 @@ impl Serialize for KernelVersion {
 
 impl<'de> Deserialize<'de> for KernelVersion {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -124,7 +132,10 @@ mod tests {
 
     #[test]
     fn a_range_has_its_ends() {
-        let range = KernelRange { since: "3.15".parse().ok(), before: "3.18".parse().ok() };
+        let range = KernelRange {
+            since: "3.15".parse().ok(),
+            before: "3.18".parse().ok(),
+        };
         let has = |v: &str| range.contains(v.parse().ok());
         assert!(has("3.15") && has("3.17.9") && !has("3.18") && !has("3.14.79"));
     }
