@@ -3,4 +3,6 @@
 //! Data flows one way: matrix → cells → image → snapshot → run → evidence → verdict → reports.
 
 pub mod evidence;
+pub mod matrix;
+pub mod plan;
 pub mod verdict;
