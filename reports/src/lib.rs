@@ -10,6 +10,8 @@
 pub mod console;
 pub mod export;
 pub mod files;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
 pub mod model;
 pub mod overview;
 pub mod report;

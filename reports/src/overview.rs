@@ -78,12 +78,13 @@ impl<'a> Overview<'a> {
 }
 
 impl Square<'_> {
-    /// The status that stands for the square: an unexpected one before an expected one, then by
-    /// [`gravity`].
+    /// The status that stands for the square: unexpected trouble before expected trouble, then
+    /// by [`gravity`].
     pub fn worst(&self) -> Status {
+        let surprise = |c: &CellResult| c.status != Status::Clean && !c.as_expected();
         self.cells
             .iter()
-            .max_by_key(|c| (!c.as_expected(), gravity(c.status)))
+            .max_by_key(|c| (surprise(c), gravity(c.status)))
             .map_or(Status::Skipped, |c| c.status)
     }
 
@@ -97,24 +98,26 @@ impl Square<'_> {
         self.cells.iter().filter(|c| !c.as_expected()).count()
     }
 
-    /// `clean 10`, `orphan-bug 6/10`, `orphan-bug 6/10 (expected)`.
+    /// The worst status with its share of the cells: `clean 10`, `orphan-bug 6/10`.
     pub fn words(&self) -> String {
         let worst = self.worst();
-        let (count, all) = (self.count(worst), self.cells.len());
-        let of = if count == all {
-            String::new()
+        match (self.count(worst), self.cells.len()) {
+            (count, all) if count == all => format!("{worst} {count}"),
+            (count, all) => format!("{worst} {count}/{all}"),
+        }
+    }
+
+    /// What the words alone would not say: that trouble was expected, or that its absence was not.
+    pub fn remark(&self) -> Option<&'static str> {
+        let clean_by_surprise = |c: &&&CellResult| c.status == Status::Clean && !c.as_expected();
+        if self.cells.iter().filter(clean_by_surprise).count() > 0 {
+            Some("clean by surprise")
+        } else if !matches!(self.worst(), Status::Clean | Status::Skipped) && self.unexpected() == 0
+        {
+            Some("expected")
         } else {
-            format!("/{all}")
-        };
-        let expected = !matches!(worst, Status::Clean | Status::Skipped) && self.unexpected() == 0;
-        let note = if expected {
-            " (expected)"
-        } else if worst == Status::Clean && self.unexpected() > 0 {
-            " (unexpected)"
-        } else {
-            ""
-        };
-        format!("{worst} {count}{of}{note}")
+            None
+        }
     }
 }
 

@@ -66,24 +66,25 @@ fn the_bug(combinations: &[(&str, &str, &Square<'_>)], names: &KernelNames) -> S
         };
     }
     let verb = if having.len() == 1 { "has" } else { "have" };
-    let expected = having.iter().all(|(_, _, square)| {
-        square
-            .cells
-            .iter()
-            .all(|c| c.status != Status::OrphanBug || c.as_expected())
-    });
-    let note = match (expected, having.len()) {
-        (false, _) => "",
-        (true, 1) => ", as expected",
-        (true, _) => ", all as expected",
+    let expected = |square: &Square<'_>| {
+        let bug = |c: &&&CellResult| c.status == Status::OrphanBug;
+        square.cells.iter().filter(bug).all(|c| c.as_expected())
     };
-    let listed = list(
-        having
-            .iter()
-            .map(|(kernel, driver, _)| format!("{} with {driver}", names.short(kernel))),
-    );
+    let (known, new): (Vec<_>, Vec<_>) = having.iter().partition(|(_, _, s)| expected(s));
+    let name = |places: &[&&(&str, &str, &Square<'_>)]| {
+        list(
+            places
+                .iter()
+                .map(|(kernel, driver, _)| format!("{} with {driver}", names.short(kernel))),
+        )
+    };
+    let listed = match (new.as_slice(), known.as_slice()) {
+        (new, []) => format!(": {}", name(new)),
+        ([], known) => format!(", as expected: {}", name(known)),
+        (new, known) => format!(": {}; as expected: {}", name(new), name(known)),
+    };
     format!(
-        "{} of {} {verb} the tun orphan bug{note}: {listed}.",
+        "{} of {} {verb} the tun orphan bug{listed}.",
         having.len(),
         counted(all, "combination")
     )

@@ -9,7 +9,7 @@ use crate::overview::{Overview, gravity};
 use crate::sentence::{expected_trouble, sentence};
 use crate::text;
 
-/// How many cells are listed with their reasons; the reports have all.
+/// How many groups of cells are listed with their reasons; the reports have all.
 const LISTED: usize = 20;
 
 /// The table, the reasons, the summary and, if given, where the files are.
@@ -17,6 +17,9 @@ pub fn render(run: &RunResults, style: Style, dir: Option<&Path>) -> String {
     let mut out = String::from("\n");
     matrix(&mut out, run, style);
     reasons(&mut out, run, style);
+    if !run.notes.is_empty() {
+        out.push('\n');
+    }
     for note in &run.notes {
         let _ = writeln!(out, "note: {}", text::one_line(note));
     }
@@ -44,7 +47,11 @@ fn matrix(out: &mut String, run: &RunResults, style: Style) {
                 .drivers
                 .iter()
                 .map(|driver| match overview.square(kernel, driver) {
-                    Some(square) => (Some(square.worst()), square.words()),
+                    Some(square) => {
+                        let remark = square.remark().map(|r| format!(" ({r})"));
+                        let words = square.words() + remark.as_deref().unwrap_or("");
+                        (Some(square.worst()), words)
+                    }
                     None => (None, "-".to_owned()),
                 }),
         );
@@ -104,21 +111,53 @@ fn reasons(out: &mut String, run: &RunResults, style: Style) {
     section(out, "skipped", &skipped, style);
 }
 
+/// Cells that tell the same: one kernel and driver, one status, one reason.
+fn groups<'a>(cells: &[&'a CellResult]) -> Vec<Vec<&'a CellResult>> {
+    let mut groups: Vec<Vec<&CellResult>> = Vec::new();
+    for cell in cells {
+        let same = |other: &&CellResult| {
+            (
+                &other.id.kernel,
+                &other.id.driver,
+                other.status,
+                &other.reason,
+            ) == (&cell.id.kernel, &cell.id.driver, cell.status, &cell.reason)
+        };
+        match groups
+            .iter_mut()
+            .find(|group| group.first().is_some_and(same))
+        {
+            Some(group) => group.push(cell),
+            None => groups.push(vec![cell]),
+        }
+    }
+    groups
+}
+
 fn section(out: &mut String, title: &str, cells: &[&CellResult], style: Style) {
     if cells.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{title}:");
-    for cell in cells.iter().take(LISTED) {
+    let groups = groups(cells);
+    for group in groups.iter().take(LISTED) {
+        let cell = group[0];
+        let lanes: Vec<String> = group
+            .iter()
+            .map(|c| format!("{}/{}", c.id.scenario, c.id.lane()))
+            .collect();
         let _ = writeln!(
             out,
-            "  {}  {}: {}",
+            "  {}  {}/{}  {}\n                 {}",
             style.paint(cell.status, &format!("{:<13}", cell.status)),
-            text::one_line(&cell.id.to_string()),
+            text::one_line(&cell.id.kernel),
+            text::one_line(&cell.id.driver),
+            text::shortened(&text::one_line(&lanes.join(", ")), 400),
             text::shortened(&text::one_line(&cell.reason), 400)
         );
     }
-    if cells.len() > LISTED {
-        let _ = writeln!(out, "  … and {} more", cells.len() - LISTED);
+    if groups.len() > LISTED {
+        let rest: usize = groups[LISTED..].iter().map(Vec::len).sum();
+        let _ = writeln!(out, "  … and {}", text::counted(rest, "more cell"));
     }
 }
