@@ -5,4 +5,5 @@
 pub mod evidence;
 pub mod matrix;
 pub mod plan;
+pub mod run;
 pub mod verdict;
