@@ -7,6 +7,7 @@
 //! * When it is over, [`write_all`] writes every file of the run's folder at once, one
 //!   [`export::Exporter`] for each; [`load`] reads a run back from its `results.json`.
 
+pub mod attention;
 pub mod console;
 pub mod export;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod overview;
 pub mod report;
 pub mod reporter;
 pub mod sentence;
+pub mod story;
 pub mod text;
 
 pub use console::Console;

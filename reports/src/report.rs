@@ -1,7 +1,7 @@
 //! What an exporter is given: a run, and the folder its evidence lies in.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::model::{CellId, RunResults};
 
@@ -23,15 +23,25 @@ impl<'a> Report<'a> {
     /// The text of a cell's evidence file, at most `limit` bytes from each end, `None` when it
     /// is not there. Bytes that are no UTF-8 are replaced.
     pub fn evidence(&self, id: &CellId, name: &str, limit: usize) -> Option<String> {
-        let path = self.dir.join(id.folder()).join(name);
+        let path = self.folder(id)?.join(name);
         let file = std::fs::File::open(path).ok()?;
         let length = file.metadata().ok().filter(|m| m.is_file())?.len();
         read_ends(file, length, limit as u64).ok()
     }
 
+    /// The cell's folder, if its name stays below the run's: `results.json` may come from anyone.
+    fn folder(&self, id: &CellId) -> Option<PathBuf> {
+        let folder = id.folder();
+        let below = |part: Component<'_>| matches!(part, Component::Normal(_));
+        folder
+            .components()
+            .all(below)
+            .then(|| self.dir.join(folder))
+    }
+
     /// The names of the files in a cell's folder, sorted; empty when there is no folder.
     pub fn attachments(&self, id: &CellId) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.dir.join(id.folder())) else {
+        let Some(Ok(entries)) = self.folder(id).map(std::fs::read_dir) else {
             return Vec::new();
         };
         let mut names: Vec<String> = entries

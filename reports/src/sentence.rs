@@ -1,5 +1,6 @@
 //! What is wrong, in the words a kernel maintainer would use.
 
+use crate::attention::expected_trouble;
 use crate::model::{CellResult, RunResults, Status};
 use crate::overview::{KernelNames, Overview, Square};
 use crate::text::counted;
@@ -38,11 +39,6 @@ pub fn sentence(run: &RunResults) -> String {
         said.push("The run was interrupted: cells are missing.".to_owned());
     }
     said.join(" ")
-}
-
-/// The matrix or a baseline expected something other than clean here.
-pub(crate) fn expected_trouble(cell: &CellResult) -> bool {
-    cell.expected.iter().any(|s| *s != Status::Clean)
 }
 
 fn the_bug(combinations: &[(&str, &str, &Square<'_>)], names: &KernelNames) -> String {

@@ -1,11 +1,11 @@
 //! The files of a made-up run, compared with what was looked at and found good.
 
 use tunfarm_reports::console::{Style, table};
-use tunfarm_reports::export::{Exporter, junit};
+use tunfarm_reports::export::{Exporter, junit, kcidb, ktap, markdown};
 use tunfarm_reports::{Report, fixtures, sentence};
 
 fn export(exporter: &dyn Exporter) -> String {
-    let run = fixtures::sample();
+    let run = fixtures::small();
     let dir = tempfile::tempdir().unwrap();
     fixtures::lay(&run, dir.path()).unwrap();
     let bytes = exporter.export(&Report::new(&run, dir.path())).unwrap();
@@ -25,4 +25,19 @@ fn the_sentence() {
 #[test]
 fn junit_xml() {
     insta::assert_snapshot!(export(&junit::Junit));
+}
+
+#[test]
+fn report_ktap() {
+    insta::assert_snapshot!(export(&ktap::Ktap));
+}
+
+#[test]
+fn kcidb_json() {
+    insta::assert_snapshot!(export(&kcidb::Kcidb));
+}
+
+#[test]
+fn summary_md() {
+    insta::assert_snapshot!(export(&markdown::Markdown));
 }

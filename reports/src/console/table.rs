@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::Style;
-use crate::model::{CellResult, RunResults, Status};
-use crate::overview::{Overview, gravity};
-use crate::sentence::{expected_trouble, sentence};
+use crate::attention::{Section, sections};
+use crate::model::{RunResults, Status};
+use crate::overview::Overview;
+use crate::sentence::sentence;
 use crate::text;
 
 /// How many groups of cells are listed with their reasons; the reports have all.
@@ -86,78 +87,23 @@ fn matrix(out: &mut String, run: &RunResults, style: Style) {
 }
 
 fn reasons(out: &mut String, run: &RunResults, style: Style) {
-    let mut wrong: Vec<&CellResult> = run.cells.iter().filter(|c| !c.as_expected()).collect();
-    wrong.sort_by_key(|c| std::cmp::Reverse(gravity(c.status)));
-    section(out, "not as expected", &wrong, style);
-    let known: Vec<&CellResult> = run
-        .cells
-        .iter()
-        .filter(|c| c.as_expected() && !matches!(c.status, Status::Clean | Status::Skipped))
-        .collect();
-    section(out, "wrong, as expected", &known, style);
-    let better: Vec<&CellResult> = run
-        .cells
-        .iter()
-        .filter(|c| c.as_expected() && c.status == Status::Clean && expected_trouble(c))
-        .collect();
-    section(out, "expected to fail, but clean", &better, style);
-    let flaky: Vec<&CellResult> = run.cells.iter().filter(|c| c.flaky()).collect();
-    section(out, "flaky", &flaky, style);
-    let skipped: Vec<&CellResult> = run
-        .cells
-        .iter()
-        .filter(|c| c.status == Status::Skipped)
-        .collect();
-    section(out, "skipped", &skipped, style);
-}
-
-/// Cells that tell the same: one kernel and driver, one status, one reason.
-fn groups<'a>(cells: &[&'a CellResult]) -> Vec<Vec<&'a CellResult>> {
-    let mut groups: Vec<Vec<&CellResult>> = Vec::new();
-    for cell in cells {
-        let same = |other: &&CellResult| {
-            (
-                &other.id.kernel,
-                &other.id.driver,
-                other.status,
-                &other.reason,
-            ) == (&cell.id.kernel, &cell.id.driver, cell.status, &cell.reason)
-        };
-        match groups
-            .iter_mut()
-            .find(|group| group.first().is_some_and(same))
-        {
-            Some(group) => group.push(cell),
-            None => groups.push(vec![cell]),
+    for Section { title, groups } in sections(run) {
+        let _ = writeln!(out, "\n{title}:");
+        for group in groups.iter().take(LISTED) {
+            let cell = group.first;
+            let _ = writeln!(
+                out,
+                "  {}  {}/{}  {}\n                 {}",
+                style.paint(cell.status, &format!("{:<13}", cell.status)),
+                text::one_line(&cell.id.kernel),
+                text::one_line(&cell.id.driver),
+                text::shortened(&text::one_line(&group.lanes()), 400),
+                text::shortened(&text::one_line(&cell.reason), 400)
+            );
         }
-    }
-    groups
-}
-
-fn section(out: &mut String, title: &str, cells: &[&CellResult], style: Style) {
-    if cells.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\n{title}:");
-    let groups = groups(cells);
-    for group in groups.iter().take(LISTED) {
-        let cell = group[0];
-        let lanes: Vec<String> = group
-            .iter()
-            .map(|c| format!("{}/{}", c.id.scenario, c.id.lane()))
-            .collect();
-        let _ = writeln!(
-            out,
-            "  {}  {}/{}  {}\n                 {}",
-            style.paint(cell.status, &format!("{:<13}", cell.status)),
-            text::one_line(&cell.id.kernel),
-            text::one_line(&cell.id.driver),
-            text::shortened(&text::one_line(&lanes.join(", ")), 400),
-            text::shortened(&text::one_line(&cell.reason), 400)
-        );
-    }
-    if groups.len() > LISTED {
-        let rest: usize = groups[LISTED..].iter().map(Vec::len).sum();
-        let _ = writeln!(out, "  … and {}", text::counted(rest, "more cell"));
+        if groups.len() > LISTED {
+            let rest: usize = groups[LISTED..].iter().map(|g| g.cells.len()).sum();
+            let _ = writeln!(out, "  … and {}", text::counted(rest, "more cell"));
+        }
     }
 }

@@ -3,6 +3,9 @@
 pub mod events;
 pub mod json;
 pub mod junit;
+pub mod kcidb;
+pub mod ktap;
+pub mod markdown;
 
 use crate::Report;
 
@@ -25,5 +28,11 @@ pub struct ExportError(pub String);
 
 /// All exporters; the one everything can be made from again comes first.
 pub fn all() -> Vec<Box<dyn Exporter>> {
-    vec![Box::new(json::Json), Box::new(junit::Junit)]
+    vec![
+        Box::new(json::Json),
+        Box::new(junit::Junit),
+        Box::new(ktap::Ktap),
+        Box::new(kcidb::Kcidb),
+        Box::new(markdown::Markdown),
+    ]
 }

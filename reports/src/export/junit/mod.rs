@@ -4,14 +4,20 @@
 //! the reporters used with GitHub. The only module that knows `junit-report`, which writes what
 //! it is given: every text is made fit for XML here.
 
+mod reruns;
+
+use std::collections::{HashMap, HashSet};
+
 use junit_report::{ReportBuilder, TestCase, TestCaseBuilder, TestSuiteBuilder};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use self::reruns::Reruns;
 use super::{ExportError, Exporter};
 use crate::Report;
-use crate::model::{CellResult, FindingKind, Status, WitnessSays};
+use crate::model::{CellResult, Status};
 use crate::overview::Overview;
+use crate::story::{story, words};
 use crate::text;
 
 /// Bytes of one case's output: Jenkins keeps all of a file in memory, and GitLab takes files up
@@ -35,6 +41,7 @@ impl Exporter for Junit {
             OffsetDateTime::parse(&run.started, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let overview = Overview::new(run);
         let mut builder = ReportBuilder::new();
+        let mut again = HashMap::new();
         for kernel in &overview.kernels {
             for driver in &overview.drivers {
                 let Some(square) = overview.square(kernel, driver) else {
@@ -45,8 +52,17 @@ impl Exporter for Junit {
                 suite.set_timestamp(began);
                 suite.testsuite.package = fit(kernel);
                 suite.testsuite.hostname = fit(&run.host.name);
+                let mut names = HashSet::new();
                 for cell in &square.cells {
-                    suite.add_testcase(case(report, cell, &name));
+                    let case_name = unique(&mut names, cell);
+                    if !cell.earlier.is_empty() {
+                        let reruns = Reruns {
+                            passed: cell.as_expected(),
+                            earlier: cell.earlier.clone(),
+                        };
+                        again.insert((name.clone(), case_name.clone()), reruns);
+                    }
+                    suite.add_testcase(case(report, cell, &name, &case_name));
                 }
                 builder.add_testsuite(suite.build());
             }
@@ -56,9 +72,23 @@ impl Exporter for Junit {
             .build()
             .write_xml(&mut bytes)
             .map_err(|e| ExportError(format!("junit-report cannot write it: {e}")))?;
+        let mut bytes = reruns::add(&bytes, &again)
+            .map_err(|e| ExportError(format!("junit-report's own XML does not parse: {e}")))?;
         bytes.push(b'\n');
         Ok(bytes)
     }
+}
+
+/// The case's name, unlike all before it: cleaning and cutting may make two names the same.
+fn unique(names: &mut HashSet<String>, cell: &CellResult) -> String {
+    let name = fit(&format!("{}/{}", cell.id.scenario, cell.id.lane()));
+    let mut candidate = name.clone();
+    let mut number = 1;
+    while !names.insert(candidate.clone()) {
+        number += 1;
+        candidate = format!("{name} ({number})");
+    }
+    candidate
 }
 
 /// Text fit for an attribute.
@@ -68,33 +98,33 @@ fn fit(text: &str) -> String {
 
 /// Text fit for a CDATA section: no forbidden character, and no end of the section within it.
 fn fit_cdata(text: &str) -> String {
-    let text = text::printable(text);
+    // A line of ours makes Jenkins attach a file; a line of the guest's must not.
+    let text = text::printable(text).replace("[[ATTACHMENT", "[ [ATTACHMENT");
     text::bounded(&text, CASE_LIMIT, "the attached files").replace("]]>", "]]]]><![CDATA[>")
 }
 
-fn case(report: &Report<'_>, cell: &CellResult, suite: &str) -> TestCase {
-    let name = fit(&format!("{}/{}", cell.id.scenario, cell.id.lane()));
+fn case(report: &Report<'_>, cell: &CellResult, suite: &str, name: &str) -> TestCase {
     let time = Duration::checked_seconds_f64(cell.timings.total_ms / 1000.0)
         .filter(|t| !t.is_negative())
         .unwrap_or(Duration::ZERO);
     let reason = fit(&cell.reason);
     let word = cell.status.word();
     let mut case = match cell.status {
-        Status::Skipped => TestCaseBuilder::skipped_with_cause(&name, word, &reason),
-        _ if cell.as_expected() => TestCaseBuilder::success(&name, time),
+        Status::Skipped => TestCaseBuilder::skipped_with_cause(name, word, &reason),
+        _ if cell.as_expected() => TestCaseBuilder::success(name, time),
         Status::Clean => TestCaseBuilder::failure(
-            &name,
+            name,
             time,
             "unexpected-clean",
             &format!(
                 "expected {}, but it is clean: {reason}",
-                words(&cell.expected)
+                words(&cell.expected, " or ")
             ),
         ),
         Status::OrphanBug | Status::OtherFailure => {
-            TestCaseBuilder::failure(&name, time, word, &reason)
+            TestCaseBuilder::failure(name, time, word, &reason)
         }
-        Status::Inconclusive | Status::Infra => TestCaseBuilder::error(&name, time, word, &reason),
+        Status::Inconclusive | Status::Infra => TestCaseBuilder::error(name, time, word, &reason),
     };
     case.set_classname(suite);
     if !cell.as_expected() {
@@ -102,11 +132,6 @@ fn case(report: &Report<'_>, cell: &CellResult, suite: &str) -> TestCase {
     }
     case.set_system_out(&system_out(report, cell));
     case.build()
-}
-
-fn words(statuses: &[Status]) -> String {
-    let words: Vec<&str> = statuses.iter().map(|s| s.word()).collect();
-    words.join(" or ")
 }
 
 /// The story, then one attachment line for each file. The lines stand alone and are never cut:
@@ -119,73 +144,4 @@ fn system_out(report: &Report<'_>, cell: &CellResult) -> String {
         out.push_str(&text::printable(&line).replace("]]>", "]]]]><![CDATA[>"));
     }
     out
-}
-
-/// What happened in a cell, as plain text.
-fn story(cell: &CellResult) -> String {
-    let mut out = format!("{}: {}\n", cell.status, cell.reason);
-    let mut line = |text: String| {
-        out.push_str(&text);
-        out.push('\n');
-    };
-    if cell.as_expected() && !matches!(cell.status, Status::Clean | Status::Skipped) {
-        line(format!("This was expected ({}).", words(&cell.expected)));
-    }
-    if let Some(mechanism) = cell.mechanism {
-        line(format!("mechanism: {}", mechanism.phrase()));
-    }
-    for reading in &cell.witnesses {
-        let says = match reading.says {
-            WitnessSays::Bug => "bug",
-            WitnessSays::Healthy => "healthy",
-            WitnessSays::Silent => "silent",
-        };
-        line(format!(
-            "witness {} says {says}: {}",
-            reading.witness, reading.reading
-        ));
-    }
-    if let Some(failure) = &cell.failure {
-        line(format!("script line {}: {}", failure.line, failure.summary));
-        for m in &failure.mismatches {
-            line(format!(
-                "  {}: expected {}, came {}",
-                m.field, m.expected, m.actual
-            ));
-        }
-        line(failure.detail.clone());
-    }
-    for finding in &cell.findings {
-        line(format!(
-            "console ({}): {}",
-            finding_word(finding.kind),
-            finding.headline
-        ));
-        for frame in &finding.frames {
-            line(format!("    {frame}"));
-        }
-    }
-    if !cell.earlier.is_empty() {
-        line(format!("earlier attempts: {}", words(&cell.earlier)));
-    }
-    if let Some(control) = &cell.control {
-        line(format!("control: {control}"));
-    }
-    line(format!("again: {}", cell.command));
-    out
-}
-
-fn finding_word(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::Panic => "panic",
-        FindingKind::Oops => "oops",
-        FindingKind::Bug => "BUG",
-        FindingKind::Warning => "WARNING",
-        FindingKind::Lockdep => "lockdep",
-        FindingKind::HungTask => "hung task",
-        FindingKind::SoftLockup => "soft lockup",
-        FindingKind::RcuStall => "RCU stall",
-        FindingKind::Silent => "silent",
-        FindingKind::Died => "died",
-    }
 }

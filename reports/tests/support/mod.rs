@@ -1,0 +1,50 @@
+//! Shared by the tests of this crate.
+
+pub mod ktap;
+
+/// A small generator of repeatable noise (xorshift64*): the same noise on every machine.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32) % limit
+    }
+
+    /// Console noise: control characters, markup, the ends of sections, all planes of Unicode.
+    pub fn noise(&mut self) -> String {
+        const PIECES: [&str; 14] = [
+            "]]>",
+            "]]",
+            ">",
+            "<![CDATA[",
+            "</system-out>",
+            "&amp;",
+            "&#0;",
+            "-->",
+            "\0",
+            "\x1b[31m",
+            "[[ATTACHMENT|x]]",
+            " # SKIP ",
+            "\r\n",
+            "not ok 1 ",
+        ];
+        let length = 1 + self.below(40);
+        let mut out = String::new();
+        for _ in 0..length {
+            match self.below(4) {
+                0 => out.push_str(PIECES[self.below(PIECES.len() as u32) as usize]),
+                1 => out.push(char::from(self.below(256) as u8)),
+                2 => out.push(char::from_u32(self.below(0x11_0000)).unwrap_or('\u{fffe}')),
+                _ => out.push(char::from(b'a' + self.below(26) as u8)),
+            }
+        }
+        out
+    }
+}
