@@ -1,3 +1,9 @@
 //! packetdrill's language: syntax tree, parser, checker and printer.
 
 pub mod ast;
+pub mod diagnostic;
+mod parse;
+
+pub use ast::Script;
+pub use diagnostic::Errors;
+pub use parse::{MAX_SCRIPT, parse};
