@@ -3,6 +3,7 @@
 pub mod ast;
 pub mod diagnostic;
 mod parse;
+pub mod symbols;
 
 pub use ast::Script;
 pub use diagnostic::Errors;
