@@ -3,7 +3,7 @@
 use std::io;
 
 use tunfarm_protocol::{
-    EVIDENCE_PORT, Finish, KernelFacts, encode_finish, encode_frame, encode_log, encode_ready,
+    EVIDENCE_PORT, Finish, KernelFacts, encode_finish, encode_frame, encode_ready,
 };
 
 use crate::port::Ports;
@@ -33,11 +33,6 @@ impl<'a> Evidence<'a> {
     /// Sends the last frame.
     pub fn finish(&self, finish: &Finish) -> io::Result<()> {
         self.put(&encode_finish(finish))
-    }
-
-    /// Sends a line for whoever debugs the agent; losing one is no error.
-    pub fn log(&self, line: &str) {
-        let _ = self.put(&encode_log(line));
     }
 
     fn put(&self, bytes: &[u8]) -> io::Result<()> {

@@ -1,34 +1,93 @@
 //! What this kernel has, found out before "ready".
 
 use std::ffi::CStr;
-use std::io;
 
 use tunfarm_protocol::KernelFacts;
 
+use crate::collectors::Equipment;
+use crate::modules::{Index, load_named};
 use crate::mounts::Mounted;
-use crate::sys;
+use crate::probe::Probe;
+use crate::sampler::{MEANS, Means};
+use crate::{driver, ss, sys};
 
-/// Looks at the kernel.
-pub fn gather(mounted: &Mounted) -> KernelFacts {
+/// Finds out what the kernel has and gets ready what a job will need of it.
+///
+/// `open_tun` also loads a tun module to ask for its features (see [`driver::describe`]).
+pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts, Equipment) {
+    let mut notes = Vec::new();
+    // What is no module of this kernel is either built in or shows as missing below.
+    for module in ["af_packet", "ipv6", "inet_diag", "tcp_diag"] {
+        if index.source(module).is_some()
+            && let Err(why) = load_named(index, module)
+        {
+            notes.push(why);
+        }
+    }
+    let tried = MEANS
+        .into_iter()
+        .find_map(|means| Some((means, means.try_out().ok()?)));
+    let probe = match mounted.tracefs {
+        Some(tracefs) if sys::exists(&format!("{tracefs}/kprobe_events")) => Probe::start(tracefs)
+            .map_err(|why| notes.push(format!("no return probe: {why}")))
+            .ok(),
+        _ => {
+            notes.push("no kprobe events: judged without the return probe".into());
+            None
+        }
+    };
+    let packet_sockets = can_open(libc::AF_PACKET, libc::SOCK_RAW);
+    if !packet_sockets {
+        notes.push("no AF_PACKET sockets (CONFIG_PACKET): no capture".into());
+    }
+    match tried {
+        None => notes.push("nothing shows this kernel's sockets: no samples".into()),
+        Some((Means::SockDiag, _)) => {}
+        Some((means, _)) => notes.push(format!(
+            "no sock_diag: sockets are read by {}",
+            means.name()
+        )),
+    }
+    if tried.is_some_and(|(_, memory)| !memory) {
+        notes.push("samples come without memory: sk_wmem_alloc is not seen".into());
+    }
+    let ss = ss::starts();
+    if !ss {
+        notes.push("ss does not start here: ss.txt is the agent's own rendering".into());
+    }
     let (release, version) = uname();
-    KernelFacts {
+    let facts = KernelFacts {
         release,
         version,
         clocksource: sys::read_line(
             "/sys/devices/system/clocksource/clocksource0/current_clocksource",
         ),
         timer_resolution_ns: timer_resolution_ns(),
-        packet_sockets: can_open_socket(libc::AF_PACKET, libc::SOCK_RAW).is_ok(),
-        kprobe_events: mounted
-            .tracefs
-            .is_some_and(|dir| sys::exists(&format!("{dir}/kprobe_events"))),
-        ipv6: can_open_socket(libc::AF_INET6, libc::SOCK_STREAM).is_ok(),
+        tun: driver::describe(index, open_tun),
+        sampler: tried
+            .map(|(means, _)| means.name().to_owned())
+            .unwrap_or_default(),
+        skmeminfo: tried.is_some_and(|(_, memory)| memory),
+        packet_sockets,
+        kprobe_events: probe.is_some(),
+        ipv6: can_open(libc::AF_INET6, libc::SOCK_STREAM),
         netns: sys::exists("/proc/self/ns/net"),
         sysfs: mounted.sysfs,
         devtmpfs: mounted.devtmpfs,
+        tools: ss,
         modules: sys::exists("/proc/modules"),
-        ..KernelFacts::default()
-    }
+        notes,
+    };
+    let sampler = tried.map(|(means, _)| means);
+    (
+        facts,
+        Equipment {
+            sampler,
+            probe,
+            packet_sockets,
+            ss,
+        },
+    )
 }
 
 /// `uname -r` and `uname -v`.
@@ -57,7 +116,7 @@ fn timer_resolution_ns() -> u64 {
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
 
-fn can_open_socket(family: libc::c_int, kind: libc::c_int) -> io::Result<()> {
+fn can_open(family: libc::c_int, kind: libc::c_int) -> bool {
     // SAFETY: a system call without memory operands.
-    sys::owned(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) }).map(drop)
+    sys::owned(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, 0) }).is_ok()
 }

@@ -2,12 +2,19 @@
 
 use std::convert::Infallible;
 
-use tunfarm_protocol::{FW_CFG_JOB, Finish, Job, Outcome, ScriptResult, SetupStage};
+use tunfarm_protocol::{FW_CFG_JOB, Finish, Job, SetupStage};
 
 use crate::evidence::Evidence;
 use crate::fw_cfg::FwCfg;
-use crate::port::{self, Ports};
-use crate::{facts, mounts, quiet, sys};
+use crate::job::{self, Run};
+use crate::modules::Index;
+use crate::{facts, mounts, port, quiet, sys};
+
+/// Where a job's files go.
+const JOB_DIR: &str = "/job";
+/// The word on the kernel's command line for a guest that is only asked what its kernel has, and
+/// never saved.
+const PROBE_WORD: &str = "tunfarm.probe";
 
 /// Boots, waits for a job, runs it and ends the machine. Never returns: the end of PID 1 would be
 /// a kernel panic, which the host takes for the kernel's.
@@ -16,10 +23,7 @@ pub fn run() -> ! {
         // The console is the only way out that needs nothing but a file descriptor.
         eprintln!("tunfarm-guest: panic: {panic}");
     }));
-    let error = match live() {
-        Ok(never) => match never {},
-        Err(error) => error,
-    };
+    let Err(error) = live();
     eprintln!("tunfarm-guest: fatal: {error}");
     end()
 }
@@ -30,33 +34,26 @@ fn live() -> Result<Infallible, String> {
     let ports = port::open()?;
     let evidence = Evidence::new(&ports);
     quiet::quieten();
-    let facts = facts::gather(&mounted);
+    let index = Index::of_image();
+    let probing = sys::read("/proc/cmdline")
+        .is_ok_and(|line| line.split_whitespace().any(|word| word == PROBE_WORD));
+    let (facts, equipment) = facts::gather(&mounted, &index, probing);
     let fw_cfg = FwCfg::open(&ports).map_err(|e| format!("reading fw_cfg failed: {e}"))?;
     let lost = |e| format!("writing evidence failed: {e}");
     evidence.ready(&facts).map_err(lost)?;
-    let job = wait_for_job(&fw_cfg)?;
-    let outcome = match Job::decode(&job) {
-        Ok(job) => run_job(&job, &ports),
-        Err(e) => setup_failed(SetupStage::Job, e.to_string()),
+    let run = match Job::decode(&wait_for_job(&fw_cfg)?) {
+        Ok(job) => job::run(job, &index, &equipment, JOB_DIR),
+        Err(e) => Run::not_set(SetupStage::Job, e.to_string()),
     };
-    evidence.finish(&Finish { outcome }).map_err(lost)?;
-    end()
-}
-
-/// Runs a job. The engine is not linked in yet: what it says is true of this build.
-fn run_job(job: &Job, _ports: &Ports) -> Outcome {
-    setup_failed(
-        SetupStage::Job,
-        format!("this agent has no engine: {} was not run", job.script),
-    )
-}
-
-fn setup_failed(stage: SetupStage, message: String) -> Outcome {
-    Outcome {
-        result: ScriptResult::Setup { stage, message },
-        ran_us: 0,
-        notes: Vec::new(),
+    for (name, data) in &run.files {
+        evidence.file(name, data).map_err(lost)?;
     }
+    evidence
+        .finish(&Finish {
+            outcome: run.outcome,
+        })
+        .map_err(lost)?;
+    end()
 }
 
 /// Spins until the job is there: a sleeping guest would let its clock run away.

@@ -88,19 +88,6 @@ impl Ports {
             Ports::Device(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
         }
     }
-
-    /// How ports are reached, for the facts.
-    pub fn means(&self) -> &'static str {
-        match self {
-            Ports::Instructions => "iopl",
-            Ports::Device(_) => "/dev/port",
-        }
-    }
-
-    /// Checks that 16-bit writes work, which fw_cfg's selector needs.
-    pub fn has_words(&self) -> bool {
-        matches!(self, Ports::Instructions)
-    }
 }
 
 /// Opens ports and says what is missing in one sentence.

@@ -7,7 +7,7 @@
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 /// The largest file of `/proc` or `/sys` that is ever read here, in bytes.
 const READ_LIMIT: u64 = 4 << 20;
@@ -107,14 +107,14 @@ pub fn sleep_until(deadline_ns: i64) {
     }
 }
 
-/// Waits until one of `fds` is readable (or in error), at most until `deadline_ns` on
-/// CLOCK_MONOTONIC; `None` waits for ever. Returns which are.
+/// Waits until one of the descriptors is readable (or in error), at most until `deadline_ns` on
+/// CLOCK_MONOTONIC; `None` waits for ever. A descriptor of -1 is not waited for. Returns which are.
 pub fn wait_readable<const N: usize>(
-    fds: [&dyn AsRawFd; N],
+    fds: [RawFd; N],
     deadline_ns: Option<i64>,
 ) -> io::Result<[bool; N]> {
     let mut polled = fds.map(|fd| libc::pollfd {
-        fd: fd.as_raw_fd(),
+        fd,
         events: libc::POLLIN,
         revents: 0,
     });
@@ -142,8 +142,18 @@ pub fn wait_readable<const N: usize>(
     }
 }
 
+/// A pipe whose writing end, once dropped, wakes whoever waits for the reading end.
+pub fn stop_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds = [0; 2];
+    // SAFETY: `fds` has room for the two descriptors.
+    check(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    Ok((owned(fds[0])?, owned(fds[1])?))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -161,8 +171,16 @@ mod tests {
 
     #[test]
     fn a_deadline_in_the_past_does_not_wait() {
-        let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert_eq!(wait_readable([&a], Some(0)).unwrap(), [false]);
+        let (stopped, stop) = stop_pipe().unwrap();
+        assert_eq!(
+            wait_readable([stopped.as_raw_fd(), -1], Some(0)).unwrap(),
+            [false, false]
+        );
+        drop(stop);
+        assert_eq!(
+            wait_readable([stopped.as_raw_fd(), -1], None).unwrap(),
+            [true, false]
+        );
         sleep_until(0);
     }
 }

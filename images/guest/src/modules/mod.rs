@@ -1,0 +1,10 @@
+//! Kernel modules: which there are, loading them, and why one would not load.
+
+mod index;
+mod load;
+mod modprobe;
+mod refusal;
+
+pub use index::{Index, Source};
+pub use load::{load_file, load_named};
+pub use modprobe::run as modprobe;
