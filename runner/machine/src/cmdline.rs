@@ -1,0 +1,193 @@
+//! QEMU's command line and the kernel's, from what is asked for. Pure: nothing is opened here.
+
+use std::path::Path;
+
+use tunfarm_protocol::{EVIDENCE_PORT, FW_CFG_JOB};
+
+use crate::spec::{Accel, BootSpec, Clock, MachineType};
+
+/// Descriptors under which a QEMU finds its channels, the same in every run so that a cell's
+/// command line says nothing about the moment.
+pub mod fd {
+    /// QMP, a socket.
+    pub const QMP: i32 = 100;
+    /// The guest's console (ttyS0), the writing end of a pipe.
+    pub const CONSOLE: i32 = 101;
+    /// The evidence port, the writing end of a pipe.
+    pub const EVIDENCE: i32 = 102;
+    /// The job, a file in memory.
+    pub const JOB: i32 = 103;
+}
+
+/// One instruction counts as 2^`ICOUNT_SHIFT` nanoseconds of virtual time.
+const ICOUNT_SHIFT: u32 = 3;
+
+/// The virtual clock's real-time clock starts with this year.
+pub const CLOCK_BASE_YEAR: u64 = 2026;
+
+/// What distinguishes the starts of a machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// From the kernel; RAM in `ram` (written through).
+    Boot {
+        /// The kernel.
+        kernel: &'a Path,
+        /// The initramfs.
+        initramfs: &'a Path,
+        /// The kernel's command line.
+        append: &'a str,
+        /// RAM file, created.
+        ram: &'a Path,
+    },
+    /// From a snapshot; RAM mapped privately from `ram`; device state comes over QMP.
+    Restore {
+        /// RAM file, only read.
+        ram: &'a Path,
+    },
+}
+
+/// The shape of a machine: the same for a snapshot and everything restored from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Shape {
+    /// Machine type.
+    pub machine: MachineType,
+    /// Whose time.
+    pub clock: Clock,
+    /// What executes it.
+    pub accel: Accel,
+    /// RAM in MiB.
+    pub memory_mb: u32,
+}
+
+impl Shape {
+    /// The shape `spec` asks for, on `machine`.
+    pub fn new(spec: &BootSpec, machine: MachineType) -> Shape {
+        Shape {
+            machine,
+            clock: spec.clock,
+            accel: spec.accel,
+            memory_mb: spec.memory_mb,
+        }
+    }
+
+    /// The options that make the hardware: they are part of a snapshot's key.
+    pub fn hardware(&self) -> Vec<String> {
+        let machine = match self.machine {
+            // No virtio here, so none of its devices has to be announced to the kernel.
+            MachineType::Microvm => "microvm,isa-serial=on,rtc=on,auto-kernel-cmdline=off",
+            MachineType::Pc => "pc,usb=off,vmport=off",
+        };
+        let mut args = strings(&["-machine", machine]);
+        args[1].push_str(",memory-backend=ram,dump-guest-core=off");
+        match (self.accel, self.clock) {
+            (Accel::Kvm, _) => args.extend(strings(&["-accel", "kvm", "-cpu", "host"])),
+            (Accel::Tcg, clock) => {
+                // One translating thread: -icount demands it, and a second has nothing to do.
+                args.extend(strings(&["-accel", "tcg,thread=single"]));
+                if clock == Clock::Virtual {
+                    args.extend([
+                        "-icount".to_owned(),
+                        format!("shift={ICOUNT_SHIFT},sleep=off"),
+                    ]);
+                }
+                // Hardware random numbers would be the one thing that differs between two runs.
+                args.extend(strings(&["-cpu", "max,-rdrand,-rdseed"]));
+            }
+        }
+        args.extend(strings(&["-smp", "1"]));
+        args.extend(["-m".to_owned(), self.memory_mb.to_string()]);
+        args.extend(strings(&[
+            "-rtc",
+            match self.clock {
+                Clock::Virtual => "base=2026-01-01T00:00:00,clock=vm",
+                Clock::Real => "base=utc,clock=host",
+            },
+            "-serial",
+            "chardev:console",
+            "-device",
+        ]));
+        args.push(format!(
+            "isa-debugcon,iobase={EVIDENCE_PORT:#x},chardev=evidence"
+        ));
+        args
+    }
+
+    /// QEMU's arguments for a start of this machine; `job` when the job's descriptor is given.
+    pub fn arguments(&self, start: Start<'_>, job: bool) -> Vec<String> {
+        let mut args = strings(&[
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-sandbox",
+            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+            "-seed",
+            "1",
+            "-chardev",
+        ]);
+        args.push(format!("socket,id=qmp,fd={}", fd::QMP));
+        args.extend(strings(&["-mon", "chardev=qmp,mode=control"]));
+        for (id, fd) in [("console", fd::CONSOLE), ("evidence", fd::EVIDENCE)] {
+            args.push("-chardev".to_owned());
+            args.push(format!("file,id={id},path=/proc/self/fd/{fd}"));
+        }
+        args.extend(self.hardware());
+        let ram = match start {
+            Start::Boot { ram, .. } => format!("{},share=on", comma(ram)),
+            Start::Restore { ram, .. } => format!("{},share=off,readonly=on,rom=off", comma(ram)),
+        };
+        args.push("-object".to_owned());
+        args.push(format!(
+            "memory-backend-file,id=ram,size={}M,mem-path={ram}",
+            self.memory_mb
+        ));
+        match start {
+            Start::Boot {
+                kernel,
+                initramfs,
+                append,
+                ..
+            } => args.extend([
+                "-kernel".to_owned(),
+                kernel.display().to_string(),
+                "-initrd".to_owned(),
+                comma(initramfs),
+                "-append".to_owned(),
+                append.to_owned(),
+            ]),
+            // Where from is told over QMP, after the capability without which RAM is expected in
+            // the stream; QEMU has no option for that.
+            Start::Restore { .. } => args.extend(strings(&["-incoming", "defer"])),
+        }
+        if job {
+            args.push("-fw_cfg".to_owned());
+            args.push(format!("name={FW_CFG_JOB},file=/proc/self/fd/{}", fd::JOB));
+        }
+        args
+    }
+}
+
+/// The kernel's command line for `spec`.
+pub fn kernel(spec: &BootSpec) -> String {
+    // reboot=t: without ACPI only a triple fault ends a guest; -no-reboot makes it QEMU's end.
+    // panic=1: -1 hangs 2.6.32.
+    let mut line = "console=ttyS0,115200 earlyprintk=ttyS0,115200 panic=1 reboot=t".to_owned();
+    if spec.accel == Accel::Tcg {
+        line.push_str(" tsc=reliable");
+    }
+    if !spec.extra_cmdline.is_empty() {
+        line.push(' ');
+        line.push_str(&spec.extra_cmdline);
+    }
+    line
+}
+
+/// QEMU's option syntax doubles a comma inside a value.
+fn comma(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|w| (*w).to_owned()).collect()
+}
