@@ -1,0 +1,342 @@
+//! Which kernels the archive has.
+
+use std::cmp::Ordering;
+
+use super::{Flavour, KernelSpec};
+use crate::archive::{Archive, Dependency, Package, Suite};
+use crate::progress::Step;
+use crate::{Error, Result, version};
+
+/// A kernel the archive offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What `uname -r` says: `6.12.95+deb12-cloud-amd64`.
+    pub release: String,
+    /// The version in it: `6.12.95+deb12`.
+    pub abi: String,
+    /// Flavour.
+    pub flavour: Flavour,
+    /// The package `linux-image-RELEASE`.
+    pub image: Package,
+    /// The packages that hold its files: from 6.19 on the image package is an empty shell that
+    /// depends on others, before it is the only one.
+    pub parts: Vec<Package>,
+}
+
+impl Offer {
+    /// Bytes to download.
+    pub fn download_size(&self) -> u64 {
+        self.parts.iter().map(|part| part.size).sum()
+    }
+
+    /// The spec that means this one for ever.
+    pub fn spec(&self) -> KernelSpec {
+        KernelSpec::Exact {
+            version: self.abi.clone(),
+            flavour: self.flavour,
+        }
+    }
+}
+
+impl Archive {
+    /// Every kernel of every suite, oldest first; one that several suites have is listed once,
+    /// with the first of them.
+    pub fn kernels(&self) -> Result<Vec<Offer>> {
+        let mut offers: Vec<Offer> = Vec::new();
+        for suite in self.suites()? {
+            for offer in self.offers(&suite)? {
+                let same = |o: &Offer| o.image.sha256 == offer.image.sha256;
+                if !offers.iter().any(same) {
+                    offers.push(offer);
+                }
+            }
+        }
+        offers.sort_by(by_version);
+        Ok(offers)
+    }
+
+    fn offers(&self, suite: &Suite) -> Result<Vec<Offer>> {
+        let mut offers = offers(&self.linux_packages(suite)?);
+        offers.sort_by(by_version);
+        Ok(offers)
+    }
+
+    /// The kernels that `spec` means, the best first: the newest of a suite, or all of a version.
+    pub fn candidates(&self, spec: &KernelSpec) -> Result<Vec<Offer>> {
+        let mut found = match spec {
+            KernelSpec::Newest { suite, flavour } => {
+                let mut offers = self.offers(&self.suite(suite)?)?;
+                offers.retain(|offer| offer.flavour == *flavour);
+                if offers.is_empty() {
+                    return Err(no_kernel(spec, format!("{suite} has no {flavour} kernel")));
+                }
+                offers
+            }
+            KernelSpec::Exact { version, flavour } => {
+                let all = self.kernels()?;
+                let matching = choose_exact(&all, version, *flavour);
+                if matching.is_empty() {
+                    return Err(no_kernel(spec, nearest_offers(&all, version, *flavour)));
+                }
+                matching
+            }
+            KernelSpec::Debs(_) | KernelSpec::Path { .. } => {
+                return Err(no_kernel(spec, "it is not one of the archive".to_owned()));
+            }
+        };
+        found.reverse();
+        Ok(found)
+    }
+
+    /// Fetches the first of the kernels that `spec` means whose files are still there.
+    pub(super) fn fetch_kernel(
+        &self,
+        spec: &KernelSpec,
+    ) -> Result<(Offer, Vec<std::path::PathBuf>)> {
+        let candidates = self.candidates(spec)?;
+        let tried = candidates.len();
+        for offer in candidates {
+            let fetched: Result<Vec<_>> = offer.parts.iter().map(|part| self.fetch(part)).collect();
+            match fetched {
+                Err(Error::Missing { url }) => {
+                    let text = format!(
+                        "{} is listed in {} but its file is gone ({url}): trying the next one",
+                        offer.release, offer.image.suite
+                    );
+                    self.progress().step(Step::Note { text: &text });
+                }
+                fetched => return Ok((offer, fetched?)),
+            }
+        }
+        Err(no_kernel(
+            spec,
+            format!("the files of all {tried} listed kernels are gone (404)"),
+        ))
+    }
+}
+
+fn no_kernel(spec: &KernelSpec, why: String) -> Error {
+    Error::NoKernel {
+        spec: spec.to_string(),
+        why,
+    }
+}
+
+/// By version, then by flavour.
+fn by_version(a: &Offer, b: &Offer) -> Ordering {
+    version::compare(&a.image.version, &b.image.version)
+        .then_with(|| version::compare(&a.abi, &b.abi))
+        .then_with(|| a.flavour.cmp(&b.flavour))
+}
+
+/// The kernels among the packages of one suite.
+fn offers(packages: &[Package]) -> Vec<Offer> {
+    packages
+        .iter()
+        .filter_map(|image| offer(image, packages))
+        .collect()
+}
+
+fn offer(image: &Package, packages: &[Package]) -> Option<Offer> {
+    // `-unsigned` and `-dbg` end otherwise, and so do not make a release.
+    let release = image.name.strip_prefix("linux-image-")?;
+    let (abi, flavour) = Flavour::split_release(release)?;
+    if !abi.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let needs = || image.depends.iter().flatten();
+    // `linux-image-6.12-cloud-amd64` has no files, it only depends on the newest 6.12.
+    if needs().any(|needed| needed.name.starts_with("linux-image-")) {
+        return None;
+    }
+    let part_of = |needed: &&Dependency| {
+        ["linux-base-", "linux-binary-", "linux-modules-"]
+            .iter()
+            .any(|kind| needed.name.strip_prefix(kind) == Some(release))
+    };
+    let mut parts = Vec::new();
+    for needed in needs().filter(part_of) {
+        parts.push(
+            packages
+                .iter()
+                .find(|package| {
+                    package.name == needed.name
+                        && needed
+                            .exactly
+                            .as_ref()
+                            .is_none_or(|v| *v == package.version)
+                })?
+                .clone(),
+        );
+    }
+    if !parts
+        .iter()
+        .any(|part| part.name.starts_with("linux-binary-"))
+    {
+        parts.push(image.clone());
+    }
+    Some(Offer {
+        release: release.to_owned(),
+        abi: abi.to_owned(),
+        flavour,
+        image: image.clone(),
+        parts,
+    })
+}
+
+/// What `version` means among `all`, oldest first: a release's own version if one has it, else
+/// the package's, else the upstream one.
+fn choose_exact(all: &[Offer], wanted: &str, flavour: Flavour) -> Vec<Offer> {
+    let of = |matches: &dyn Fn(&Offer) -> bool| {
+        let found = all
+            .iter()
+            .filter(|offer| offer.flavour == flavour && matches(offer));
+        found.cloned().collect::<Vec<_>>()
+    };
+    let mut found = of(&|offer| offer.abi == wanted);
+    if found.is_empty() {
+        found = of(&|offer| offer.image.version == wanted);
+    }
+    if found.is_empty() {
+        found = of(&|offer| version::upstream(&offer.image.version) == wanted);
+    }
+    found
+}
+
+/// The two kernels between which the wanted one would stand, for the message.
+fn nearest_offers(all: &[Offer], wanted: &str, flavour: Flavour) -> String {
+    let same: Vec<_> = all
+        .iter()
+        .filter(|offer| offer.flavour == flavour)
+        .collect();
+    let after = same.partition_point(|o| version::compare(&o.image.version, wanted).is_lt());
+    let near = [after.checked_sub(1), Some(after)];
+    let names: Vec<String> = near
+        .iter()
+        .flatten()
+        .filter_map(|i| same.get(*i))
+        .map(|offer| format!("`{}`", offer.spec()))
+        .collect();
+    match names.is_empty() {
+        true => format!("the archive has no {flavour} kernels at all"),
+        false => format!(
+            "the archive does not have it (any more); nearest: {}",
+            names.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digest;
+
+    fn package(name: &str, version: &str, depends: &[&str]) -> Package {
+        Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            source: "linux-signed-amd64".to_owned(),
+            source_version: version.to_owned(),
+            depends: depends
+                .iter()
+                .map(|name| {
+                    let exactly = Some(version.to_owned());
+                    vec![Dependency {
+                        name: (*name).to_owned(),
+                        exactly,
+                    }]
+                })
+                .collect(),
+            provides: Vec::new(),
+            filename: format!("pool/{name}_{version}_amd64.deb"),
+            size: 1,
+            sha256: Digest::of(format!("{name} {version}").as_bytes()),
+            suite: "sid".to_owned(),
+            mirror: "http://mirror.example/debian".to_owned(),
+        }
+    }
+
+    fn archive() -> Vec<Package> {
+        let plain = |name: &str, version: &str| package(name, version, &["kmod"]);
+        vec![
+            plain("linux-image-amd64-signed-template", "6.1.176-1"),
+            plain("linux-image-6.1.0-47-cloud-amd64", "6.1.170-3"),
+            plain("linux-image-6.1.0-50-cloud-amd64", "6.1.176-1"),
+            plain("linux-image-6.1.0-9-cloud-amd64", "6.1.27-1"),
+            plain("linux-image-6.1.0-50-cloud-amd64-unsigned", "6.1.176-1"),
+            plain("linux-image-6.1.0-50-cloud-amd64-dbg", "6.1.176-1"),
+            plain("linux-image-6.1.0-50-amd64", "6.1.176-1"),
+            plain("linux-image-6.1.0-50-rt-amd64", "6.1.176-1"),
+            package(
+                "linux-image-cloud-amd64",
+                "6.1.176-1",
+                &["linux-image-6.1.0-50-cloud-amd64"],
+            ),
+            package(
+                "linux-image-6.1-amd64",
+                "6.1.176-1",
+                &["linux-image-6.1.0-50-amd64"],
+            ),
+            package(
+                "linux-image-7.3-cloud-amd64",
+                "7.3.2-1~exp1",
+                &[
+                    "linux-base",
+                    "linux-base-7.3-cloud-amd64",
+                    "linux-binary-7.3-cloud-amd64",
+                    "linux-modules-7.3-cloud-amd64",
+                ],
+            ),
+            package("linux-base-7.3-cloud-amd64", "7.3.2-1~exp1", &[]),
+            package("linux-binary-7.3-cloud-amd64", "7.3.1-1~exp1", &[]),
+            package("linux-binary-7.3-cloud-amd64", "7.3.2-1~exp1", &[]),
+            package("linux-binary-unsigned-7.3-cloud-amd64", "7.3.2-1~exp1", &[]),
+            package("linux-modules-7.3-cloud-amd64", "7.3.2-1~exp1", &[]),
+            package(
+                "linux-image-7.4-amd64",
+                "7.4-1",
+                &["linux-binary-7.4-amd64"],
+            ),
+        ]
+    }
+
+    #[test]
+    fn only_packages_with_a_kernel_are_offered() {
+        let mut offers = offers(&archive());
+        offers.sort_by(by_version);
+        let listed: Vec<String> = offers
+            .iter()
+            .map(|offer| {
+                let parts: Vec<_> = offer
+                    .parts
+                    .iter()
+                    .map(|p| format!("{} {}", p.name, p.version))
+                    .collect();
+                format!(
+                    "{} ({}): {}",
+                    offer.spec(),
+                    offer.release,
+                    parts.join(" + ")
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(listed.join("\n"));
+    }
+
+    #[test]
+    fn an_exact_version_is_the_releases_the_packages_or_upstreams() {
+        let mut all = offers(&archive());
+        all.sort_by(by_version);
+        let found = |version: &str| {
+            let found = choose_exact(&all, version, Flavour::Cloud);
+            found.into_iter().map(|offer| offer.abi).collect::<Vec<_>>()
+        };
+        assert_eq!(found("6.1.0-47"), ["6.1.0-47"]);
+        assert_eq!(found("6.1.170-3"), ["6.1.0-47"]);
+        assert_eq!(found("6.1.176"), ["6.1.0-50"]);
+        assert_eq!(found("7.3"), ["7.3"]);
+        assert_eq!(found("6.1.171"), [""; 0]);
+        let near = nearest_offers(&all, "6.1.171", Flavour::Cloud);
+        assert!(near.ends_with("nearest: `debian:6.1.0-47-cloud`, `debian:6.1.0-50-cloud`"));
+    }
+}
