@@ -54,8 +54,8 @@ fn value(cursor: &mut Cursor<'_>) -> Parse<Option<Spanned<OptionValue>>> {
         return Ok(None);
     }
     let int = match text.strip_prefix("0x") {
-        Some(digits) => i64::from_str_radix(digits, 16),
-        None => text.parse(),
+        Some(digits) if !digits.starts_with(['+', '-']) => i64::from_str_radix(digits, 16),
+        _ => text.parse(),
     };
     // `+5` parses as a number, but is not how this language writes one.
     let value = match int {

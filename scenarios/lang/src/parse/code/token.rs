@@ -177,9 +177,18 @@ impl<'t> Lexer<'t> {
             "0b" => 2,
             _ => 10,
         };
-        let len = rest
+        let mut len = rest
             .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && (c != '.' || base != 10))
             .unwrap_or(rest.len());
+        // `1e-7`: the exponent's sign belongs to the number.
+        let exponent = base == 10 && rest[..len].ends_with(['e', 'E']);
+        if exponent && rest[len..].starts_with(['+', '-']) {
+            let digits = &rest[len + 1..];
+            let end = digits
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(digits.len());
+            len += 1 + end;
+        }
         let digits: String = rest[..len].chars().filter(|c| *c != '_').collect();
         // Python 2 marks long integers; nothing else ends in an L.
         let digits = digits.strip_suffix('L').unwrap_or(&digits);
