@@ -8,11 +8,13 @@
 //!   [`export::Exporter`] for each; [`load`] reads a run back from its `results.json`.
 
 pub mod attention;
+pub mod compare;
 pub mod console;
 pub mod export;
 pub mod files;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
+pub mod history;
 pub mod model;
 pub mod overview;
 pub mod report;
@@ -21,9 +23,11 @@ pub mod sentence;
 pub mod story;
 pub mod text;
 
+pub use compare::{Change, apply_baseline, diff};
 pub use console::Console;
 pub use export::events::EventLog;
 pub use files::{FileError, load, write_all};
+pub use history::{History, HistoryError, Past};
 pub use report::Report;
 pub use reporter::{Consumer, Reporter};
 pub use sentence::sentence;

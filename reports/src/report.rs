@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
+use crate::history::Past;
 use crate::model::{CellId, RunResults};
 
 /// A run and where its evidence lies.
@@ -12,12 +13,26 @@ pub struct Report<'a> {
     pub run: &'a RunResults,
     /// The run's folder: evidence is in `cells/…` below it.
     pub dir: &'a Path,
+    /// What earlier runs say about it, if they are known.
+    pub past: Option<&'a Past>,
 }
 
 impl<'a> Report<'a> {
     /// A report on `run`, whose evidence lies below `dir`.
     pub fn new(run: &'a RunResults, dir: &'a Path) -> Report<'a> {
-        Report { run, dir }
+        Report {
+            run,
+            dir,
+            past: None,
+        }
+    }
+
+    /// The same, with what earlier runs say.
+    pub fn with_past(self, past: &'a Past) -> Report<'a> {
+        Report {
+            past: Some(past),
+            ..self
+        }
     }
 
     /// The text of a cell's evidence file, at most `limit` bytes from each end, `None` when it

@@ -1,6 +1,7 @@
 //! What is wrong, in the words a kernel maintainer would use.
 
 use crate::attention::expected_trouble;
+use crate::history::{Past, Standing, Turn};
 use crate::model::{CellResult, RunResults, Status};
 use crate::overview::{KernelNames, Overview, Square};
 use crate::text::counted;
@@ -12,7 +13,9 @@ const NAMED: usize = 4;
 /// summary, at the end of the console's output and in mails.
 ///
 /// `2 of 18 combinations have the tun orphan bug: 6.12.95 with no-orphan, 7.3.4 with no-orphan.`
-pub fn sentence(run: &RunResults) -> String {
+///
+/// With a `past`, it ends with what is new and what is fixed: `New since yesterday: none.`
+pub fn sentence(run: &RunResults, past: Option<&Past>) -> String {
     let overview = Overview::new(run);
     let names = KernelNames::new(run);
     let combinations: Vec<_> = overview.combinations().collect();
@@ -35,6 +38,7 @@ pub fn sentence(run: &RunResults) -> String {
         let listed = list(surprises.iter().map(|c| cell_name(c, &names)));
         said.push(format!("Expected to fail, but clean now: {listed}."));
     }
+    said.extend(past.and_then(|past| news(past, &names)));
     if run.interrupted {
         said.push("The run was interrupted: cells are missing.".to_owned());
     }
@@ -155,6 +159,33 @@ fn elsewhere(overview: &Overview<'_>, names: &KernelNames) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// `New since yesterday: none.`, and what got well.
+fn news(past: &Past, names: &KernelNames) -> Option<String> {
+    let than = past.than.as_ref()?;
+    let places = |turn| {
+        let mut places: Vec<String> = Vec::new();
+        for Standing { id, .. } in past.with(turn) {
+            let driver = Overview::driver_heading(&id.driver);
+            let place = format!("{} with {driver}", names.short(&id.kernel));
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places
+    };
+    let (new, fixed) = (places(Turn::New), places(Turn::Fixed));
+    let new = if new.is_empty() {
+        "none".to_owned()
+    } else {
+        list(new.into_iter())
+    };
+    let mut text = format!("New since {than}: {new}.");
+    if !fixed.is_empty() {
+        text.push_str(&format!(" Fixed: {}.", list(fixed.into_iter())));
+    }
+    Some(text)
 }
 
 fn cell_name(cell: &CellResult, names: &KernelNames) -> String {

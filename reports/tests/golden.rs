@@ -19,7 +19,7 @@ fn the_table_on_a_terminal() {
 
 #[test]
 fn the_sentence() {
-    insta::assert_snapshot!(sentence(&fixtures::sample()));
+    insta::assert_snapshot!(sentence(&fixtures::sample(), None));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub fn render(run: &RunResults, style: Style, dir: Option<&Path>) -> String {
     for note in &run.notes {
         let _ = writeln!(out, "note: {}", text::one_line(note));
     }
-    let _ = writeln!(out, "\n{}", text::one_line(&sentence(run)));
+    let _ = writeln!(out, "\n{}", text::one_line(&sentence(run, None)));
     if let Some(dir) = dir {
         let _ = writeln!(out, "reports: {}", dir.display());
     }

@@ -24,7 +24,7 @@ impl Exporter for Markdown {
     fn export(&self, report: &Report<'_>) -> Result<Vec<u8>, ExportError> {
         let run = report.run;
         let mut out = String::from("## tunfarm\n\n");
-        let _ = writeln!(out, "**{}**\n", fit(&sentence(run)));
+        let _ = writeln!(out, "**{}**\n", fit(&sentence(run, report.past)));
         matrix(&mut out, &Overview::new(run));
         for Section { title, groups } in sections(run) {
             let cells: usize = groups.iter().map(|g| g.cells.len()).sum();
