@@ -1,0 +1,172 @@
+//! Shell commands of a script.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// How much of the commands' output is kept, in bytes.
+const MAX_OUTPUT: u64 = 1 << 20;
+/// How much of a failed command's output its error shows.
+const SHOWN: usize = 600;
+
+/// Takes the output of commands.
+pub type OutputSink = Box<dyn FnMut(&[u8]) + Send>;
+
+/// Where commands write to: one file, which survives commands that stay in the background.
+pub struct Outputs {
+    sink: OutputSink,
+    read: u64,
+}
+
+impl Outputs {
+    /// Output goes to `sink`.
+    pub fn new(sink: OutputSink) -> Outputs {
+        Outputs { sink, read: 0 }
+    }
+
+    fn open(dir: &Path) -> Option<File> {
+        OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(dir.join(".tunfarm-commands"))
+            .ok()
+    }
+
+    /// Hands on what has been written since the last time, and returns it.
+    fn take(&mut self, mut file: File) -> Vec<u8> {
+        let mut new = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(self.read))
+            .and_then(|_| file.take(MAX_OUTPUT).read_to_end(&mut new));
+        if read.is_ok() && !new.is_empty() {
+            self.read += new.len() as u64;
+            (self.sink)(&new);
+        }
+        new
+    }
+}
+
+/// Runs one command with `sh -c` in the job's folder; it must exit with 0 within `limit_us`.
+///
+/// # Errors
+/// What happened instead, with the end of the command's output.
+pub fn run_command(
+    command: &str,
+    dir: &Path,
+    limit_us: i64,
+    outputs: &mut Outputs,
+) -> Result<(), String> {
+    let file = Outputs::open(dir);
+    let stream = || {
+        file.as_ref()
+            .and_then(|f| f.try_clone().ok())
+            .map_or_else(Stdio::null, Stdio::from)
+    };
+    let mut child = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(command)
+        .current_dir(dir)
+        .env("PACKETDRILL_PID", std::process::id().to_string())
+        .stdin(Stdio::null())
+        .stdout(stream())
+        .stderr(stream())
+        .process_group(0)
+        .spawn()
+        .map_err(|e| format!("cannot start a shell for `{command}`: {e}"))?;
+    let group = child.id() as i32;
+    let (send, done) = channel();
+    std::thread::Builder::new()
+        .name("command".into())
+        .spawn(move || {
+            // Nobody listens any more after a time-out.
+            let _ = send.send(child.wait());
+        })
+        .map_err(|e| format!("cannot wait for `{command}`: {e}"))?;
+    let status = done.recv_timeout(Duration::from_micros(limit_us.max(0) as u64));
+    let output = file.map(|f| outputs.take(f)).unwrap_or_default();
+    match status {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!(
+            "`{}` {}{}",
+            command.trim(),
+            ending(status),
+            tail(&output)
+        )),
+        Ok(Err(e)) => Err(format!("waiting for `{command}`: {e}")),
+        Err(_) => {
+            // SAFETY: no pointers; the group is the child's own.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+            Err(format!(
+                "`{}` did not end before the script's time limit{}",
+                command.trim(),
+                tail(&output)
+            ))
+        }
+    }
+}
+
+fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(127), _) => "exited with status 127 (is a program it calls missing?)".into(),
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "did not exit".into(),
+    }
+}
+
+fn tail(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let text = text.trim();
+    if text.is_empty() {
+        return String::new();
+    }
+    let start = text.char_indices().rev().nth(SHOWN).map_or(0, |(at, _)| at);
+    format!(": {}", &text[start..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn run(command: &str) -> (Result<(), String>, String) {
+        let dir = std::env::temp_dir().join(format!(
+            "tunfarm-command-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        std::fs::create_dir_all(&dir).unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let mut outputs = Outputs::new(Box::new(move |b| {
+            sink.lock().unwrap().extend_from_slice(b);
+        }));
+        let result = run_command(command, &dir, 60_000_000, &mut outputs);
+        std::fs::remove_dir_all(&dir).unwrap();
+        let text = String::from_utf8(seen.lock().unwrap().clone()).unwrap();
+        (result, text)
+    }
+
+    #[test]
+    fn a_failing_command_shows_its_output() {
+        let (result, output) = run("echo no such luck >&2; exit 3");
+        assert_eq!(
+            result.unwrap_err(),
+            "`echo no such luck >&2; exit 3` exited with status 3: no such luck"
+        );
+        assert_eq!(output, "no such luck\n");
+    }
+
+    #[test]
+    fn a_command_sees_its_folder_and_the_engines_process() {
+        let (result, output) = run("test $PACKETDRILL_PID = $PPID && basename $PWD");
+        assert_eq!(result, Ok(()));
+        assert!(output.starts_with("tunfarm-command-"));
+    }
+}
