@@ -21,6 +21,10 @@ const GRID_NS: i64 = 10_000_000;
 const REST_NS: i64 = 50_000_000;
 /// How long the stage may take to be set, in seconds.
 const SET_LIMIT_S: u64 = 60;
+/// How long after its limit a script that has not ended itself is given up, in seconds.
+const GRACE_S: u64 = 15;
+/// How long a script may take to clean up, in seconds.
+const CLEAN_LIMIT_S: u64 = 60;
 
 /// How a job ended, with its evidence in the order in which it is sent.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ fn perform(
     {
         Ok(Report::Set { device }) => device,
         Ok(Report::Ended(result)) => return Err(result),
-        Err(_) => {
+        Ok(Report::Over) | Err(_) => {
             let message = format!("the stage was not set within {SET_LIMIT_S} s");
             return Err(not_set(SetupStage::Datapath, message));
         }
@@ -102,9 +106,23 @@ fn perform(
         .map_err(|message| not_set(SetupStage::Collect, message))?;
     // If the performer is gone, the wait for its report says so.
     let _ = performer.zero.send(zero_ns);
-    let result = await_end(&performer, zero_ns, limit_s);
+    let over = await_over(&performer, zero_ns, limit_s);
     let ran_ns = sys::monotonic_ns() - zero_ns;
     let mut collected = collectors.finish(zero_ns);
+    let Performer {
+        reports, watched, ..
+    } = performer;
+    drop(watched);
+    let result =
+        over.unwrap_or_else(
+            || match reports.recv_timeout(Duration::from_secs(CLEAN_LIMIT_S)) {
+                Ok(Report::Ended(result)) => result,
+                _ => failed(
+                    zero_ns,
+                    format!("the script did not clean up within {CLEAN_LIMIT_S} s"),
+                ),
+            },
+        );
     if own_clock {
         collected.notes.push(
             "times count from packetdrill's start; its own script clock starts a little later"
@@ -122,28 +140,34 @@ fn perform(
     })
 }
 
-/// Waits for the script's end, or for the end of its time.
-fn await_end(performer: &Performer, zero_ns: i64, limit_s: u64) -> ScriptResult {
-    let to_zero = u64::try_from(zero_ns - sys::monotonic_ns()).unwrap_or(0);
-    let limit = Duration::from_secs(limit_s).saturating_add(Duration::from_nanos(to_zero));
-    let failed = |summary: String| {
-        ScriptResult::Failed(Failure {
-            line: 0,
-            summary,
-            at_us: (sys::monotonic_ns() - zero_ns) / 1000,
-            mismatches: Vec::new(),
-            detail: String::new(),
-        })
-    };
+/// Waits for the script's last event, or for the end of its time; the result, if it is known then.
+fn await_over(performer: &Performer, zero_ns: i64, limit_s: u64) -> Option<ScriptResult> {
+    // The engine keeps the limit itself and can say more about it; this is for its own hangs.
+    let limit = Duration::from_secs(limit_s.saturating_add(GRACE_S));
     match performer.reports.recv_timeout(limit) {
-        Ok(Report::Ended(result)) => result,
-        Ok(Report::Set { .. }) | Err(RecvTimeoutError::Disconnected) => {
-            failed("the script's thread ended without a result".into())
-        }
-        Err(RecvTimeoutError::Timeout) => failed(format!(
-            "the script did not end within its limit of {limit_s} s; see script.log for its last step"
+        Ok(Report::Over) => None,
+        Ok(Report::Ended(result)) => Some(result),
+        Ok(Report::Set { .. }) | Err(RecvTimeoutError::Disconnected) => Some(failed(
+            zero_ns,
+            "the script's thread ended without a result".into(),
+        )),
+        Err(RecvTimeoutError::Timeout) => Some(failed(
+            zero_ns,
+            format!(
+                "the script did not end within its limit of {limit_s} s; see script.log for its last step"
+            ),
         )),
     }
+}
+
+fn failed(zero_ns: i64, summary: String) -> ScriptResult {
+    ScriptResult::Failed(Failure {
+        line: 0,
+        summary,
+        at_us: (sys::monotonic_ns() - zero_ns) / 1000,
+        mismatches: Vec::new(),
+        detail: String::new(),
+    })
 }
 
 /// Writes the job's files into its folder.
