@@ -177,6 +177,8 @@ pub(super) const FILE: &[(&str, i64)] = &[
     ("SIOCGSKNS", 35148),
     ("SIOCGSTAMP", 35078),
     ("SIOCGSTAMPNS", 35079),
+    ("SIOCINQ", 21531),
+    ("SIOCOUTQ", 21521),
     ("SIOCOUTQNSD", 35147),
     ("SIOCPROTOPRIVATE", 35296),
     ("SIOCRTMSG", 35085),

@@ -6,6 +6,7 @@ mod errno;
 mod file;
 mod icmp;
 mod ip;
+mod selftests;
 mod socket;
 mod sockopt;
 mod tcp;
@@ -15,6 +16,7 @@ mod timestamping;
 use std::collections::BTreeMap;
 
 pub use icmp::{ICMP_V4, ICMP_V6, IcmpType, code_number, type_number};
+pub use selftests::IpVersion;
 pub use tcp_info::{InfoField, SK_MEMINFO, TCP_CC_INFO, TCP_INFO};
 
 /// Every table of names that may stand in an expression.

@@ -1,0 +1,80 @@
+//! What a script may say and cannot mean: unknown names, wrong numbers of
+//! arguments, sequence numbers that do not add up, times that go backwards.
+//!
+//! Every rule here holds on every kernel; what depends on the kernel under
+//! test is for the engine to say.
+
+mod code;
+mod event;
+mod expr;
+mod option;
+mod packet;
+mod structure;
+mod syscall;
+mod tcp_option;
+
+use crate::ast::{Action, Script};
+use crate::diagnostic::{Diagnostic, Errors};
+use crate::parse;
+use crate::symbols::Definitions;
+
+/// Everything in `script` that cannot be right, with no definitions of the
+/// user's own.
+#[must_use]
+pub fn check(script: &Script) -> Errors {
+    check_with(script, &Definitions::new())
+}
+
+/// Everything in `script` that cannot be right where `definitions` hold.
+#[must_use]
+pub fn check_with(script: &Script, definitions: &Definitions) -> Errors {
+    let mut checker = Checker {
+        definitions,
+        errors: Errors::none(script.source.clone()),
+    };
+    for line in &script.options {
+        option::check(&mut checker, line);
+    }
+    let mut clock = event::Times::default();
+    let mut names = code::Names::default();
+    for event in &script.events {
+        clock.check(&mut checker, event);
+        match &event.action {
+            Action::Packet(packet) => packet::check(&mut checker, packet),
+            Action::Syscall(syscall) => syscall::check(&mut checker, syscall),
+            Action::Code(block) => names.check(&mut checker, block),
+            Action::Command(_) => {}
+        }
+    }
+    let mut errors = checker.errors;
+    errors.sort();
+    errors
+}
+
+/// Reads and checks the script `text`, called `file` in messages: everything
+/// wrong with it at once.
+///
+/// # Errors
+/// What [`crate::parse()`] and [`check_with`] find, in the order of the lines.
+pub fn parse_and_check(
+    text: &str,
+    file: &str,
+    definitions: &Definitions,
+) -> Result<Script, Errors> {
+    let (script, mut errors) = parse::parse_all(text, file);
+    errors.extend(check_with(&script, definitions));
+    errors.sort();
+    errors.into_result(script)
+}
+
+/// What a check works with.
+struct Checker<'a> {
+    definitions: &'a Definitions,
+    errors: Errors,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors.push(diagnostic);
+    }
+}
