@@ -3,7 +3,10 @@
 //! Data flows one way: matrix → cells → image → snapshot → run → evidence → verdict → reports.
 
 pub mod evidence;
+pub mod farm;
 pub mod matrix;
 pub mod plan;
+pub mod predict;
 pub mod run;
+pub mod shard;
 pub mod verdict;

@@ -56,7 +56,7 @@ impl Lab for FakeLab {
                 about: String::new(),
                 modules: BTreeMap::new(),
             },
-            files: None,
+            files: Vec::new(),
             notes: Vec::new(),
         };
         Ok(PreparedKernel {

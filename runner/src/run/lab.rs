@@ -33,8 +33,8 @@ pub struct PreparedKernel<S> {
 pub struct PreparedDriver {
     /// What it is; `modules` has the one entry of this kernel.
     pub info: DriverInfo,
-    /// Module files in load order; `None` for the kernel's own.
-    pub files: Option<Vec<(String, PathBuf)>>,
+    /// Modules in load order, name and bytes; empty for the kernel's own.
+    pub files: Vec<(String, Vec<u8>)>,
     /// What a reader of the evidence has to know: a nearest source, fuzz.
     pub notes: Vec<String>,
 }

@@ -1,0 +1,231 @@
+//! What is typed on the command line. Only shapes and help: what it means is the commands' affair.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Boots Linux kernels in QEMU, runs TCP close scenarios in them over TUN and over loopback, and
+/// says which kernels and drivers have the tun orphan bug.
+#[derive(Debug, Parser)]
+#[command(name = "tunfarm", version, after_help = EXIT_STATUS)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  all as expected
+  1  a verdict that was not expected
+  2  usage or configuration
+  3  infrastructure: nothing can be said";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a matrix: boot, run, judge, report.
+    Run(Run),
+    /// List, fetch and find kernels.
+    Kernels(Kernels),
+    /// Check matrices, scenarios and scripts without booting anything.
+    Check(Check),
+    /// Say what this machine can do, and what follows from it.
+    Doctor(Doctor),
+    /// List scenarios, or tell one's story.
+    Scenarios(Scenarios),
+}
+
+/// Where kernels come from and what is kept.
+#[derive(Args, Clone, Debug)]
+pub struct Source {
+    /// Address of a Debian archive, instead of the one that this machine's apt uses.
+    #[arg(long, env = "TUNFARM_MIRROR", value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Folder for kernels, images and snapshots [default: $XDG_CACHE_HOME/tunfarm].
+    #[arg(long, env = "TUNFARM_CACHE", value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+}
+
+/// Which part of a matrix.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Selection {
+    /// Matrix file [default: the built-in one].
+    #[arg(long, value_name = "FILE")]
+    pub matrix: Option<PathBuf>,
+    /// Kernel spec, instead of the matrix's; may be repeated.
+    #[arg(long = "kernel", value_name = "SPEC")]
+    pub kernels: Vec<String>,
+    /// Driver spec, instead of the matrix's; may be repeated.
+    #[arg(long = "driver", value_name = "SPEC")]
+    pub drivers: Vec<String>,
+    /// Scenarios by name or glob, instead of the matrix's; may be repeated.
+    #[arg(long = "scenario", value_name = "GLOB")]
+    pub scenarios: Vec<String>,
+    /// Datapath, instead of the matrix's; may be repeated.
+    #[arg(long = "datapath", value_name = "PATH")]
+    pub datapaths: Vec<PathWord>,
+    /// IP version, instead of the matrix's; may be repeated.
+    #[arg(long = "ip", value_name = "VERSION")]
+    pub ip: Vec<IpWord>,
+}
+
+/// How guests are run.
+#[derive(Args, Clone, Debug)]
+pub struct Machine {
+    /// Guests at once [default: one for each processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// The guests' clock: virtual time counts instructions and skips idle time.
+    #[arg(long, value_enum, default_value_t = ClockWord::Virtual)]
+    pub clock: ClockWord,
+    /// What executes guests; virtual time needs tcg.
+    #[arg(long, value_enum, default_value_t = AccelWord::Auto)]
+    pub accel: AccelWord,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// Which part of a matrix.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How guests are run.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+    /// The run's folder; must be empty or not exist [default: a new one under results/].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write events as they happen, one JSON object a line, to this file or descriptor number.
+    #[arg(long, value_name = "FD|FILE")]
+    pub events: Option<String>,
+    /// Statuses of this earlier run are what is expected.
+    #[arg(long, value_name = "RUN")]
+    pub baseline: Option<PathBuf>,
+    /// Run only shard i of n, counted from 1.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<String>,
+    /// Take the nearest source of the same series where the archive lost a kernel's own.
+    #[arg(long)]
+    pub nearest_source: bool,
+}
+
+/// A datapath as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PathWord {
+    /// A TUN device of the driver under test.
+    Tun,
+    /// The loopback device, as the control.
+    Loopback,
+}
+
+/// An IP version as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum IpWord {
+    /// IPv4.
+    #[value(name = "4", alias = "ipv4")]
+    V4,
+    /// IPv6.
+    #[value(name = "6", alias = "ipv6")]
+    V6,
+    /// IPv6 sockets with IPv4-mapped addresses.
+    Mapped,
+}
+
+/// A clock as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClockWord {
+    /// Deterministic; hours pass in seconds.
+    Virtual,
+    /// The host's.
+    Real,
+}
+
+/// An accelerator as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccelWord {
+    /// KVM on a real clock where a trial boot succeeds, else TCG.
+    Auto,
+    /// KVM.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+/// Arguments of `kernels`.
+#[derive(Args, Debug)]
+pub struct Kernels {
+    /// What about kernels.
+    #[command(subcommand)]
+    pub what: KernelsWhat,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// What about kernels.
+#[derive(Debug, Subcommand)]
+pub enum KernelsWhat {
+    /// Every kernel that the archive has.
+    List {
+        /// Only this flavour, e.g. cloud.
+        #[arg(long)]
+        flavour: Option<String>,
+    },
+    /// Fetch kernels into the cache.
+    Fetch {
+        /// Kernel specs.
+        #[arg(required = true)]
+        specs: Vec<String>,
+    },
+    /// Say which kernel a spec means now.
+    Which {
+        /// Kernel spec.
+        spec: String,
+    },
+    /// Boot a kernel and print what it has and what is used instead of what is missing.
+    Probe {
+        /// Kernel specs.
+        #[arg(required = true)]
+        specs: Vec<String>,
+    },
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Matrices (.yaml), scripts (.pkt) or folders with scenarios; the built-in ones when none is
+    /// named.
+    pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// Arguments of `scenarios`.
+#[derive(Args, Debug)]
+pub struct Scenarios {
+    /// What about scenarios.
+    #[command(subcommand)]
+    pub what: Option<ScenariosWhat>,
+}
+
+/// What about scenarios.
+#[derive(Debug, Subcommand)]
+pub enum ScenariosWhat {
+    /// All of them, a line each.
+    List,
+    /// One's story.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}

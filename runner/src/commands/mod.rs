@@ -1,0 +1,35 @@
+//! One file for each command.
+
+mod run;
+mod scenarios;
+mod selection;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// An error that ends with an exit status of its own; others end with 2.
+#[derive(Clone, Copy, Debug)]
+pub struct Status(pub u8);
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            3 => "nothing can be said about any kernel",
+            _ => "failed",
+        })
+    }
+}
+
+/// Exit status: infrastructure, nothing can be said.
+pub const INFRA: Status = Status(3);
+
+/// Runs a command; returns its exit status.
+pub fn dispatch(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Scenarios(arguments) => scenarios::run(&arguments),
+        other => todo(other),
+    }
+}
+fn todo(_: Command) -> Result<u8> { Ok(2) }

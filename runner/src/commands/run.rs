@@ -1,0 +1,189 @@
+//! `tunfarm run`: from a matrix to reports.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use tunfarm::farm::{self, Farm, FarmError};
+use tunfarm::matrix::Matrix;
+use tunfarm::plan::Plan;
+use tunfarm::run::{Executed, Options, execute};
+use tunfarm_reports::model::{Event, Host, RunResults, SCHEMA, ScenarioInfo};
+use tunfarm_reports::{Console, EventLog, Reporter, write_all};
+
+use super::INFRA;
+use crate::cli::{AccelWord, ClockWord, Machine, Run, Source};
+
+pub fn run(arguments: &Run) -> Result<u8> {
+    let matrix = arguments.selection.matrix()?;
+    let plan = Plan::new(&matrix)?;
+    let setup = farm::Setup {
+        nearest_source: arguments.nearest_source,
+        ..setup(&arguments.machine, &arguments.source)?
+    };
+    // Everything that can be wrong with what was typed is wrong before anything is made.
+    setup.check(&matrix)?;
+    let out = out_folder(arguments.out.as_deref())?;
+    let mut reporter = Reporter::new().with(Console::stdio(Some(out.clone())));
+    if let Some(target) = &arguments.events {
+        let log = EventLog::open(target)
+            .with_context(|| format!("cannot open {target} for --events"))?;
+        reporter = reporter.with(log);
+    }
+    let results = carry_out(&plan, &matrix, setup, &out, reporter)?;
+    Ok(results.exit_status())
+}
+
+/// How guests are run and where kernels come from, from what was typed.
+pub fn setup(machine: &Machine, source: &Source) -> Result<farm::Setup> {
+    use tunfarm_machine::{Accel, Clock};
+    let clock = match machine.clock {
+        ClockWord::Virtual => Clock::Virtual,
+        ClockWord::Real => Clock::Real,
+    };
+    let accel = match (machine.accel, clock) {
+        (AccelWord::Kvm, Clock::Virtual) => bail!(
+            "virtual time needs tcg: with --accel kvm use --clock real (verdicts then depend on \
+             the load of this machine)"
+        ),
+        (AccelWord::Kvm, Clock::Real) => farm::AccelChoice::Fixed(Accel::Kvm),
+        (AccelWord::Auto, Clock::Real) => farm::AccelChoice::Trial,
+        (AccelWord::Tcg | AccelWord::Auto, _) => farm::AccelChoice::Fixed(Accel::Tcg),
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(farm::Setup {
+        clock,
+        accel,
+        jobs: machine.jobs.map_or(processors, usize::from),
+        mirror: source.mirror.clone(),
+        cache: source.cache.clone(),
+        nearest_source: false,
+    })
+}
+
+/// Executes a plan and writes everything a run leaves.
+pub fn carry_out(
+    plan: &Plan,
+    matrix: &Matrix,
+    setup: farm::Setup,
+    out: &Path,
+    mut reporter: Reporter,
+) -> Result<RunResults> {
+    let began = Instant::now();
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    // Reports are written by a thread of their own: a slow terminal or pipe must not hold up the
+    // task that ends guests in time.
+    let (events, received) = mpsc::channel::<Event>();
+    let writing = std::thread::spawn(move || {
+        for event in received {
+            reporter.event(&event);
+        }
+        reporter.lost().iter().for_each(|lost| eprintln!("tunfarm: {lost}"));
+    });
+    let _ = events.send(Event::RunStarted {
+        plan: plan.digest(),
+        cells: plan.cells.len(),
+        kernels: matrix.kernels.len(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let options = Options { jobs: setup.jobs, out: out.to_owned() };
+    let clock = setup.clock;
+    let (executed, host) = runtime.block_on(async {
+        let farm = Rc::new(Farm::open(setup, events.clone()).await?);
+        let host = farm.describe();
+        let report = |event| {
+            let _ = events.send(event);
+        };
+        let executed = execute(plan, matrix, &options, farm, stopped(), report).await;
+        Ok::<_, FarmError>((executed, host))
+    })
+    .context(INFRA)?;
+    // A download that is under way in a blocking thread must not hold up the end.
+    runtime.shutdown_background();
+
+    let results = results(plan, executed, host, started, began, clock.to_string());
+    write_all(&results, out)?;
+    let _ = events.send(Event::RunFinished { results: Box::new(results.clone()) });
+    drop(events);
+    // The thread ends when the last sender is gone; one in a blocking thread may live on.
+    if !results.interrupted {
+        let _ = writing.join();
+    }
+    Ok(results)
+}
+
+fn results(
+    plan: &Plan,
+    executed: Executed,
+    host: Host,
+    started: String,
+    began: Instant,
+    clock: String,
+) -> RunResults {
+    let scenarios = plan
+        .scenarios
+        .iter()
+        .map(|s| ScenarioInfo {
+            name: s.name.clone(),
+            title: s.spec.title.clone(),
+            shows: s.spec.shows.trim().to_owned(),
+            sha256: Some(s.sha256.clone()),
+        })
+        .collect();
+    RunResults {
+        schema: SCHEMA.into(),
+        tool: env!("CARGO_PKG_VERSION").into(),
+        plan: plan.digest(),
+        shard: None,
+        started,
+        duration_s: began.elapsed().as_secs_f64(),
+        clock,
+        host,
+        interrupted: executed.interrupted,
+        kernels: executed.kernels,
+        drivers: executed.drivers,
+        scenarios,
+        cells: executed.cells,
+        notes: Vec::new(),
+    }
+}
+
+/// Resolves when somebody wants the run to end: Ctrl-C, or SIGTERM as a CI service sends it.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be watched");
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be watched");
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("tunfarm: stopping; finished results are kept");
+}
+
+/// The run's folder: the one named, which must be empty, or a new one under `results/`.
+pub fn out_folder(named: Option<&Path>) -> Result<PathBuf> {
+    let cannot = |path: &Path| format!("cannot make the run's folder {}", path.display());
+    if let Some(path) = named {
+        std::fs::create_dir_all(path).with_context(|| cannot(path))?;
+        let mut entries = std::fs::read_dir(path).with_context(|| cannot(path))?;
+        if entries.next().is_some() {
+            bail!("{} is not empty: name a new folder, so that no run is mixed with another", path.display());
+        }
+        return Ok(path.to_owned());
+    }
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
+    for n in 1.. {
+        let name = if n == 1 { now.clone() } else { format!("{now}-{n}") };
+        let path = Path::new("results").join(name);
+        std::fs::create_dir_all("results").with_context(|| cannot(&path))?;
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            // Another run began in the same second.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e).with_context(|| cannot(&path)),
+        }
+    }
+    unreachable!("some number is free")
+}

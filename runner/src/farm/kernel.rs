@@ -1,0 +1,133 @@
+//! From a kernel spec to a snapshot and the drivers that go with it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tunfarm_drivers::DriverSpec;
+use tunfarm_images::{Image, Kernel, KernelSpec};
+use tunfarm_machine::{BootError, BootSpec};
+use tunfarm_reports::model::{DriverInfo, Event, KernelInfo, Status};
+
+use super::{BootedKernel, Farm};
+use crate::run::{PreparedDriver, PreparedKernel, Trouble};
+
+/// Guest memory in MiB: the initramfs is in it twice while it is unpacked.
+const MEMORY_MB: u32 = 256;
+
+impl Farm {
+    pub(super) async fn prepare_kernel(
+        &self,
+        spec: &str,
+        drivers: &[String],
+        slot: usize,
+    ) -> Result<PreparedKernel<BootedKernel>, Trouble> {
+        let parsed: KernelSpec = spec.parse().map_err(infra)?;
+        let archive = self.archive.clone();
+        let kernel = blocking(move || archive.kernel(&parsed)).await?;
+        let tools = self.tools().await?;
+        let (cache, guest) = (self.cache.clone(), self.guest.clone());
+        let parts = kernel.clone();
+        let image =
+            blocking(move || Image::build(&cache, &parts, Some(&tools), &guest)).await?;
+
+        let began = Instant::now();
+        let what = format!("boot {}", kernel.label);
+        self.event(Event::Preparing { what: what.clone(), kernel: kernel.label.clone() });
+        let boot = BootSpec {
+            kernel: image.kernel.clone(),
+            initramfs: image.initramfs.clone(),
+            digest: image.digest.clone(),
+            label: kernel.label.clone(),
+            clock: self.clock,
+            accel: self.accel,
+            memory_mb: MEMORY_MB,
+            extra_cmdline: String::new(),
+        };
+        let snapshot = self
+            .host
+            .ensure_snapshot(&boot, self.cache.root(), self.cpu(slot))
+            .await
+            .map_err(does_not_boot)?;
+        self.event(Event::Prepared {
+            what,
+            kernel: kernel.label.clone(),
+            ms: began.elapsed().as_secs_f64() * 1e3,
+        });
+
+        let mut built = BTreeMap::new();
+        for spec in drivers {
+            built.insert(spec.clone(), self.driver(spec, &kernel).await);
+        }
+        let info = KernelInfo {
+            label: kernel.label.clone(),
+            spec: spec.to_owned(),
+            package_version: kernel.origin.as_ref().map(|o| o.version.clone()),
+            sha256: Some(kernel.vmlinuz_sha256.to_string()),
+            facts: Some(snapshot.facts.clone()),
+        };
+        let exact_spec = exact_spec(&kernel);
+        let snapshot = BootedKernel { snapshot, image: image.digest, exact_spec };
+        Ok(PreparedKernel { info, snapshot, drivers: built })
+    }
+
+    async fn driver(&self, spec: &str, kernel: &Kernel) -> Result<PreparedDriver, Trouble> {
+        let parsed: DriverSpec = spec.parse().map_err(infra)?;
+        let _ = kernel;
+        let info = DriverInfo {
+            label: parsed.label(),
+            spec: spec.to_owned(),
+            about: "the kernel's own driver".into(),
+            modules: BTreeMap::new(),
+        };
+        Ok(PreparedDriver { info, files: Vec::new(), notes: Vec::new() })
+    }
+}
+
+/// The spec that names exactly this kernel, whatever is newest tomorrow.
+fn exact_spec(kernel: &Kernel) -> String {
+    match (&kernel.spec, &kernel.origin) {
+        (KernelSpec::Newest { flavour, .. } | KernelSpec::Exact { flavour, .. }, Some(_)) => {
+            let release = kernel.label.strip_suffix("-amd64").unwrap_or(&kernel.label);
+            let version = release.strip_suffix(&format!("-{flavour}")).unwrap_or(release);
+            format!("debian:{version}-{flavour}")
+        }
+        (spec, _) => spec.to_string(),
+    }
+}
+
+fn does_not_boot(error: BootError) -> Trouble {
+    Trouble { status: Status::Infra, reason: error.to_string() }
+}
+
+/// An error that says nothing about the kernel.
+pub(super) fn infra(error: impl std::error::Error) -> Trouble {
+    Trouble { status: Status::Infra, reason: with_sources(&error) }
+}
+
+/// An error with what caused it.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs what blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Trouble> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(infra),
+        Err(_) => Err(Trouble {
+            status: Status::Infra,
+            reason: "a thread of tunfarm ended unexpectedly; this is a bug in tunfarm".into(),
+        }),
+    }
+}
