@@ -57,6 +57,8 @@ pub struct World {
     pub watchdog: Watchdog,
     /// The call that is blocking on its own thread.
     pub pending: Option<Pending>,
+    /// What code blocks have assigned.
+    pub variables: crate::code::Variables,
     /// When the event before this one was to happen.
     previous_us: i64,
 }
@@ -85,6 +87,7 @@ impl World {
             line: 0,
             watchdog: Watchdog::new(),
             pending: None,
+            variables: crate::code::Variables::new(),
             previous_us: 0,
         }
     }
