@@ -108,15 +108,14 @@ impl Square<'_> {
     }
 
     /// What the words alone would not say: that trouble was expected, or that its absence was not.
-    pub fn remark(&self) -> Option<&'static str> {
-        let clean_by_surprise = |c: &&&CellResult| c.status == Status::Clean && !c.as_expected();
-        if self.cells.iter().filter(clean_by_surprise).count() > 0 {
-            Some("clean by surprise")
-        } else if !matches!(self.worst(), Status::Clean | Status::Skipped) && self.unexpected() == 0
-        {
-            Some("expected")
-        } else {
-            None
+    pub fn remark(&self) -> Option<String> {
+        let by_surprise = |c: &&&CellResult| c.status == Status::Clean && !c.as_expected();
+        let surprises = self.cells.iter().filter(by_surprise).count();
+        let trouble = !matches!(self.worst(), Status::Clean | Status::Skipped);
+        match (surprises, trouble && self.unexpected() == 0) {
+            (0, true) => Some("expected".to_owned()),
+            (0, false) => None,
+            (n, _) => Some(format!("{n} clean by surprise")),
         }
     }
 }

@@ -16,6 +16,11 @@ const NAMED: usize = 4;
 ///
 /// With a `past`, it ends with what is new and what is fixed: `New since yesterday: none.`
 pub fn sentence(run: &RunResults, past: Option<&Past>) -> String {
+    sentences(run, past).join(" ")
+}
+
+/// [`sentence`], one by one: the first is the headline.
+pub fn sentences(run: &RunResults, past: Option<&Past>) -> Vec<String> {
     let overview = Overview::new(run);
     let names = KernelNames::new(run);
     let combinations: Vec<_> = overview.combinations().collect();
@@ -28,6 +33,7 @@ pub fn sentence(run: &RunResults, past: Option<&Past>) -> String {
     } else {
         said.push(the_bug(&combinations, &names));
     }
+    said.extend(past.and_then(|past| news(past, &names)));
     said.extend(elsewhere(&overview, &names));
     let surprises: Vec<&CellResult> = run
         .cells
@@ -38,11 +44,10 @@ pub fn sentence(run: &RunResults, past: Option<&Past>) -> String {
         let listed = list(surprises.iter().map(|c| cell_name(c, &names)));
         said.push(format!("Expected to fail, but clean now: {listed}."));
     }
-    said.extend(past.and_then(|past| news(past, &names)));
     if run.interrupted {
         said.push("The run was interrupted: cells are missing.".to_owned());
     }
-    said.join(" ")
+    said
 }
 
 fn the_bug(combinations: &[(&str, &str, &Square<'_>)], names: &KernelNames) -> String {

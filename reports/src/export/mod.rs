@@ -1,6 +1,7 @@
 //! The files of a run, one exporter each.
 
 pub mod events;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kcidb;
@@ -34,5 +35,6 @@ pub fn all() -> Vec<Box<dyn Exporter>> {
         Box::new(ktap::Ktap),
         Box::new(kcidb::Kcidb),
         Box::new(markdown::Markdown),
+        Box::new(html::Html),
     ]
 }

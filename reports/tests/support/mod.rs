@@ -1,5 +1,8 @@
 //! Shared by the tests of this crate.
 
+#![allow(dead_code, reason = "each test file uses its share")]
+
+pub mod browser;
 pub mod ktap;
 
 /// A small generator of repeatable noise (xorshift64*): the same noise on every machine.
