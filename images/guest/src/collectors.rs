@@ -1,6 +1,6 @@
 //! Everything that watches a script: started together, ended together.
 
-use tunfarm_protocol::{Collect, Sample, evidence};
+use tunfarm_protocol::{Collect, IpVersion, Sample, evidence};
 
 use crate::capture::{Capture, write_pcap};
 use crate::counters::Reading;
@@ -52,6 +52,7 @@ impl<'a> Collectors<'a> {
         wanted: &Collect,
         equipment: &'a Equipment,
         device: Option<&str>,
+        ip: IpVersion,
     ) -> Result<Collectors<'a>, String> {
         let mut notes = Vec::new();
         if wanted.capture && !equipment.packet_sockets {
@@ -64,7 +65,7 @@ impl<'a> Collectors<'a> {
         let sampler = equipment
             .sampler
             .filter(|_| wanted.samples)
-            .map(Sampler::open)
+            .map(|means| Sampler::open(means, ip))
             .transpose()
             .map_err(|e| format!("opening the sampler failed: {e}"))?;
         if let Some(probe) = equipment.probe.as_ref().filter(|_| wanted.probe) {

@@ -8,7 +8,7 @@ use crate::evidence::Evidence;
 use crate::fw_cfg::FwCfg;
 use crate::job::{self, Run};
 use crate::modules::Index;
-use crate::{facts, mounts, port, quiet, sys};
+use crate::{facts, loopback, mounts, port, quiet, sys, warmup};
 
 /// Where a job's files go.
 const JOB_DIR: &str = "/job";
@@ -37,7 +37,13 @@ fn live() -> Result<Infallible, String> {
     let index = Index::of_image();
     let probing = sys::read("/proc/cmdline")
         .is_ok_and(|line| line.split_whitespace().any(|word| word == PROBE_WORD));
-    let (facts, equipment) = facts::gather(&mounted, &index, probing);
+    // Refused only where there is no loopback, which the scripts on it will say.
+    let _ = loopback::set_up();
+    let (mut facts, equipment) = facts::gather(&mounted, &index, probing);
+    facts
+        .notes
+        .extend(warmup::warm(&index, &equipment, facts.netns));
+    warmup::settle();
     let fw_cfg = FwCfg::open(&ports).map_err(|e| format!("reading fw_cfg failed: {e}"))?;
     let lost = |e| format!("writing evidence failed: {e}");
     evidence.ready(&facts).map_err(lost)?;

@@ -13,9 +13,10 @@ use crate::modules::Index;
 use crate::stage::{Performer, Report, Transcripts};
 use crate::{driver, sys};
 
-/// Scripts start at a multiple of this on CLOCK_MONOTONIC, in nanoseconds, so that their times do
-/// not depend on how long the setting-up took.
-const GRID_NS: i64 = 10_000_000;
+/// Scripts start at a multiple of this on CLOCK_MONOTONIC, in nanoseconds. The kernel rounds long
+/// timers to seconds of its own clock; so every job of a snapshot sees them rounded alike, however
+/// long its setting-up took. (In virtual time the wait is free.)
+const GRID_NS: i64 = 1_000_000_000;
 /// Between the setting-up and the script, in nanoseconds: for what the kernel still does about the
 /// new device.
 const REST_NS: i64 = 50_000_000;
@@ -83,7 +84,7 @@ fn perform(
     transcripts: &Transcripts,
 ) -> Result<Run, ScriptResult> {
     let not_set = |stage, message| ScriptResult::Setup { stage, message };
-    let (wanted, limit_s) = (job.collect.clone(), job.limit_s);
+    let (wanted, limit_s, ip) = (job.collect.clone(), job.limit_s, job.ip);
     let own_clock = matches!(job.engine, Engine::Packetdrill(_));
     let performer = Performer::start(job, dir.to_owned(), transcripts.clone())
         .map_err(|e| not_set(SetupStage::Job, format!("starting a thread failed: {e}")))?;
@@ -98,7 +99,7 @@ fn perform(
             return Err(not_set(SetupStage::Datapath, message));
         }
     };
-    let mut collectors = Collectors::start(&wanted, equipment, device.as_deref())
+    let mut collectors = Collectors::start(&wanted, equipment, device.as_deref(), ip)
         .map_err(|message| not_set(SetupStage::Collect, message))?;
     let zero_ns = (sys::monotonic_ns() + REST_NS + GRID_NS - 1) / GRID_NS * GRID_NS;
     collectors

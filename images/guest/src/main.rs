@@ -12,6 +12,7 @@ mod facts;
 mod fw_cfg;
 mod init;
 mod job;
+mod loopback;
 mod modules;
 mod mounts;
 mod observer;
@@ -23,6 +24,7 @@ mod sampler;
 mod ss;
 mod stage;
 mod sys;
+mod warmup;
 
 use std::process::ExitCode;
 

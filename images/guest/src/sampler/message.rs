@@ -16,7 +16,9 @@ const INET_DIAG_SKMEMINFO: u16 = 7;
 /// The attributes asked for, one bit each, counted from 1.
 const EXTENSIONS: u8 =
     1 << (INET_DIAG_MEMINFO - 1) | 1 << (INET_DIAG_INFO - 1) | 1 << (INET_DIAG_SKMEMINFO - 1);
-const ALL_STATES: u32 = 0xffff_ffff;
+/// `TCP_ESTABLISHED` to `TCP_NEW_SYN_RECV`, one bit each. What is beyond would make newer kernels
+/// walk further tables, of sockets that are bound and nothing else.
+const STATES: u32 = 0x1ffe;
 /// Bytes of `struct inet_diag_sockid` and `struct inet_diag_msg`.
 const SOCKID: usize = 48;
 const MESSAGE: usize = 72;
@@ -31,7 +33,7 @@ impl Request {
     /// `struct inet_diag_req_v2`: one address family.
     pub fn by_family(family: u8) -> Request {
         let mut body = vec![family, libc::IPPROTO_TCP as u8, EXTENSIONS, 0];
-        body.extend_from_slice(&ALL_STATES.to_ne_bytes());
+        body.extend_from_slice(&STATES.to_ne_bytes());
         body.extend_from_slice(&[0; SOCKID]);
         Request::new(SOCK_DIAG_BY_FAMILY, &body)
     }
@@ -40,7 +42,7 @@ impl Request {
     pub fn get_sock() -> Request {
         let mut body = vec![libc::AF_INET as u8, 0, 0, EXTENSIONS];
         body.extend_from_slice(&[0; SOCKID]);
-        body.extend_from_slice(&ALL_STATES.to_ne_bytes());
+        body.extend_from_slice(&STATES.to_ne_bytes());
         body.extend_from_slice(&0u32.to_ne_bytes());
         Request::new(TCPDIAG_GETSOCK, &body)
     }

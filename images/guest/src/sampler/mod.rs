@@ -9,7 +9,7 @@ mod procfs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-use tunfarm_protocol::Sample;
+use tunfarm_protocol::{IpVersion, Sample};
 
 pub use history::History;
 pub use pace::{Pace, Pending};
@@ -48,7 +48,7 @@ impl Means {
     pub fn try_out(self) -> io::Result<bool> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let local = listener.local_addr()?.to_string();
-        let sockets = Sampler::open(self)?.everything()?;
+        let sockets = Sampler::open(self, IpVersion::Ipv4)?.everything()?;
         match sockets.iter().find(|s| s.local == local) {
             Some(found) => Ok(found.wmem_alloc.is_some()),
             None => Err(io::Error::other(format!(
@@ -62,8 +62,8 @@ impl Means {
 /// Asks for sockets.
 #[derive(Debug)]
 pub enum Sampler {
-    /// By [`Means::SockDiag`].
-    SockDiag(DiagSocket),
+    /// By [`Means::SockDiag`], with the address family of the script's sockets.
+    SockDiag(DiagSocket, u8),
     /// By [`Means::TcpDiag`].
     TcpDiag(DiagSocket),
     /// By [`Means::ProcFs`].
@@ -71,10 +71,15 @@ pub enum Sampler {
 }
 
 impl Sampler {
-    /// Gets ready to ask.
-    pub fn open(means: Means) -> io::Result<Sampler> {
+    /// Gets ready to ask for the sockets of scripts on this IP version. sock_diag walks all its
+    /// tables for each family, so it is asked for one only; the older means give both.
+    pub fn open(means: Means, ip: IpVersion) -> io::Result<Sampler> {
+        let family = match ip {
+            IpVersion::Ipv4 => libc::AF_INET,
+            IpVersion::Ipv6 | IpVersion::Mapped => libc::AF_INET6,
+        };
         Ok(match means {
-            Means::SockDiag => Sampler::SockDiag(DiagSocket::open()?),
+            Means::SockDiag => Sampler::SockDiag(DiagSocket::open()?, family as u8),
             Means::TcpDiag => Sampler::TcpDiag(DiagSocket::open()?),
             Means::ProcFs => Sampler::ProcFs,
         })
@@ -90,16 +95,7 @@ impl Sampler {
 
     fn everything(&mut self) -> io::Result<Vec<Sample>> {
         match self {
-            Sampler::SockDiag(socket) => {
-                let mut all = socket.dump(&Request::by_family(libc::AF_INET as u8))?;
-                // A kernel without IPv6 may refuse the family; it has no such sockets then.
-                all.extend(
-                    socket
-                        .dump(&Request::by_family(libc::AF_INET6 as u8))
-                        .unwrap_or_default(),
-                );
-                Ok(all)
-            }
+            Sampler::SockDiag(socket, family) => socket.dump(&Request::by_family(*family)),
             Sampler::TcpDiag(socket) => socket.dump(&Request::get_sock()),
             Sampler::ProcFs => procfs::sockets(),
         }
