@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Checker;
 use crate::ast::{Code, CodeExpr, Spanned, Statement};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::Diagnostic;
 use crate::symbols::{self, SK_MEMINFO, TCP_CC_INFO, TCP_INFO};
 
 /// Functions that blocks may call, with the least and the most arguments.
@@ -126,19 +126,14 @@ impl Names {
 
     fn unknown(&self, checker: &mut Checker<'_>, name: &Spanned<String>) {
         let names = info_names().chain(symbols::names());
-        let known: Vec<&str> = self
+        let known = self
             .0
             .iter()
             .map(String::as_str)
-            .chain(names.map(|n| n as &str))
-            .collect();
+            .chain(names.map(|name| name as &str));
         let diagnostic = Diagnostic::new(name.span, format!("unknown name `{}`", name.node))
             .label("expected a field of tcp_info, a constant, or a name assigned before");
-        let near = nearest(&name.node, known);
-        checker.report(match near {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic,
-        });
+        checker.report_unknown(diagnostic, &name.node, known, None);
     }
 }
 

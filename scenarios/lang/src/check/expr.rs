@@ -56,17 +56,14 @@ fn name(checker: &mut Checker<'_>, expr: &Spanned<Expr>, word: &str) {
     if checker.definitions.value(word).is_some() {
         return;
     }
-    let known = checker
-        .definitions
+    let definitions = checker.definitions;
+    let known = definitions
         .names()
         .chain(symbols::names().map(|name| name as &str));
     let diagnostic = Diagnostic::new(expr.span, format!("unknown name `{word}`"))
         .label("expected a number or a name with a value");
-    let diagnostic = match crate::diagnostic::nearest(word, known) {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic.help(format!("define it on the command line: -D {word}=…")),
-    };
-    checker.report(diagnostic);
+    let define = format!("define it on the command line: -D {word}=…");
+    checker.report_unknown(diagnostic, word, known, Some(define));
 }
 
 /// A function's argument: a number for those that swap octets, an address

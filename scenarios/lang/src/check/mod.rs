@@ -14,7 +14,7 @@ mod syscall;
 mod tcp_option;
 
 use crate::ast::{Action, Script};
-use crate::diagnostic::{Diagnostic, Errors};
+use crate::diagnostic::{Diagnostic, Errors, MAX_DIAGNOSTICS, nearest};
 use crate::parse;
 use crate::symbols::Definitions;
 
@@ -25,7 +25,8 @@ pub fn check(script: &Script) -> Errors {
     check_with(script, &Definitions::new())
 }
 
-/// Everything in `script` that cannot be right where `definitions` hold.
+/// Everything in `script` that cannot be right where `definitions` hold; past
+/// [`MAX_DIAGNOSTICS`] errors the rest is not looked at.
 #[must_use]
 pub fn check_with(script: &Script, definitions: &Definitions) -> Errors {
     let mut checker = Checker {
@@ -38,6 +39,11 @@ pub fn check_with(script: &Script, definitions: &Definitions) -> Errors {
     let mut clock = event::Times::default();
     let mut names = code::Names::default();
     for event in &script.events {
+        // What comes after would only be counted, and looking for the nearest
+        // known word is slow.
+        if checker.errors.len() >= MAX_DIAGNOSTICS {
+            break;
+        }
         clock.check(&mut checker, event);
         match &event.action {
             Action::Packet(packet) => packet::check(&mut checker, packet),
@@ -76,5 +82,24 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
         self.errors.push(diagnostic);
+    }
+
+    /// Reports that `word` is not known, with the nearest of `known` or else
+    /// with `otherwise` as help.
+    fn report_unknown<'k>(
+        &mut self,
+        diagnostic: Diagnostic,
+        word: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        otherwise: Option<String>,
+    ) {
+        // Errors that are only counted need no help, which is slow to find.
+        let kept = self.errors.len() < MAX_DIAGNOSTICS;
+        let near = if kept { nearest(word, known) } else { None };
+        self.report(match (near, otherwise) {
+            (Some(near), _) => diagnostic.help(format!("did you mean `{near}`?")),
+            (None, Some(otherwise)) => diagnostic.help(otherwise),
+            (None, None) => diagnostic,
+        });
     }
 }

@@ -110,14 +110,11 @@ fn one(checker: &mut Checker<'_>, option: &Spanned<TcpOption>) {
 }
 
 fn undefined(checker: &mut Checker<'_>, option: &Spanned<TcpOption>, name: &str, what: &str) {
-    let known: Vec<&str> = checker.definitions.names().collect();
+    let definitions = checker.definitions;
     let diagnostic = Diagnostic::new(option.span, format!("`{name}` is not defined as {what}"))
         .label(format!("expected {what}, or a name defined as such"));
-    let diagnostic = match crate::diagnostic::nearest(name, known) {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic.help(format!("define it on the command line: -D {name}=…")),
-    };
-    checker.report(diagnostic);
+    let define = format!("define it on the command line: -D {name}=…");
+    checker.report_unknown(diagnostic, name, definitions.names(), Some(define));
 }
 
 /// The two orders of AccECN's counters, each of which may end early.

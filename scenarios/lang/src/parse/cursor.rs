@@ -181,13 +181,19 @@ impl<'t> Cursor<'t> {
     /// That `what` was expected here: points at what stands here, or, where
     /// the line is over, at its end.
     pub(super) fn expected(&self, what: &str) -> Box<Diagnostic> {
-        if self.at_end() || self.on_new_line() {
+        let over = self.peek().is_none_or(|next| matches!(next, '\n' | '\r'));
+        if over || self.on_new_line() {
             let span = Span::new(self.last_end as u32, self.last_end as u32);
             return Box::new(
                 Diagnostic::new(span, "something is missing here")
                     .label(format!("expected {what}")),
             );
         }
+        self.unexpected(what)
+    }
+
+    /// That `what` was expected where the next thing stands, on whatever line.
+    pub(super) fn unexpected(&self, what: &str) -> Box<Diagnostic> {
         let span = self.here();
         let found = self
             .text

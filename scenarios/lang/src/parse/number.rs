@@ -24,7 +24,7 @@ impl Cursor<'_> {
                 let limit = u64::MAX.checked_shr(64 - bits as u32).unwrap_or(0);
                 Box::new(
                     Diagnostic::new(word.span, format!("`{}` is too large", word.node))
-                        .label(format!("expected {what} of at most {limit} ({bits} bits)")),
+                        .label(format!("expected at most {limit} ({bits} bits)")),
                 )
             })
     }

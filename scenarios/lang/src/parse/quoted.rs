@@ -9,44 +9,52 @@ use crate::diagnostic::Diagnostic;
 pub(super) fn command(cursor: &mut Cursor<'_>) -> Parse<Spanned<Command>> {
     let start = cursor.at();
     cursor.take(1);
-    let text = until(cursor, start, '`', "command")?;
-    Ok(Spanned::new(Command(text.to_owned()), cursor.since(start)))
-}
-
-/// A string between double quotes, as octets: `\n`, `\r`, `\t`, `\0`, `\\`,
-/// `\"`, `\'` and `\xHH` are resolved.
-pub(super) fn string(cursor: &mut Cursor<'_>) -> Parse<Spanned<Vec<u8>>> {
-    let start = cursor.at();
-    cursor.take(1);
-    let text = until(cursor, start, '"', "string")?;
-    let octets = unescape(text, start + 1)?;
-    Ok(Spanned::new(octets, cursor.since(start)))
-}
-
-/// The text up to `quote`, which is taken too.
-fn until<'t>(cursor: &mut Cursor<'t>, start: usize, quote: char, what: &str) -> Parse<&'t str> {
-    let rest = cursor.rest();
-    let mut escaped = false;
-    let end = rest.find(|character| {
-        let ends = character == quote && !escaped;
-        escaped = character == '\\' && !escaped;
-        ends
-    });
-    let Some(end) = end else {
-        cursor.take(rest.len());
+    let Some(end) = closing(cursor.rest(), '`') else {
+        cursor.take(cursor.rest().len());
         return Err(Box::new(
             Diagnostic::new(
                 Span::new(start as u32, start as u32 + 1),
-                format!("{what} never ends"),
+                "command never ends",
             )
-            .label(format!(
-                "expected another `{quote}` before the end of the file"
-            )),
+            .label("expected another back-tick before the end of the file"),
+        ));
+    };
+    let text = cursor.take(end).to_owned();
+    cursor.take(1);
+    Ok(Spanned::new(Command(text), cursor.since(start)))
+}
+
+/// A string between double quotes on one line, as octets: `\n`, `\r`, `\t`,
+/// `\0`, `\\`, `\"`, `\'` and `\xHH` are resolved.
+pub(super) fn string(cursor: &mut Cursor<'_>) -> Parse<Spanned<Vec<u8>>> {
+    let start = cursor.at();
+    cursor.take(1);
+    let rest = cursor.rest();
+    let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+    let Some(end) = closing(line, '"') else {
+        return Err(Box::new(
+            Diagnostic::new(
+                Span::new(start as u32, start as u32 + 1),
+                "string never ends",
+            )
+            .label("expected another `\"` before the end of the line"),
         ));
     };
     let text = cursor.take(end);
     cursor.take(1);
-    Ok(text)
+    let octets = unescape(text, start + 1)?;
+    Ok(Spanned::new(octets, cursor.since(start)))
+}
+
+/// Where in `text` the closing `quote` stands, those after a backslash not
+/// counted.
+fn closing(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    text.find(|character| {
+        let closes = character == quote && !escaped;
+        escaped = character == '\\' && !escaped;
+        closes
+    })
 }
 
 /// The octets that `text`, which starts at byte `at` of the script, stands for.

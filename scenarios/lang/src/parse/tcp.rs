@@ -24,7 +24,8 @@ pub(super) fn segment(cursor: &mut Cursor<'_>) -> Parse<TcpPacket> {
     loop {
         cursor.skip()?;
         let start = cursor.at();
-        let given_before = match cursor.peek_word() {
+        let field = cursor.peek_word();
+        let given_before = match field {
             "ack" => {
                 cursor.take(3);
                 ack.replace(cursor.unsigned("the acknowledgment number")?)
@@ -40,11 +41,20 @@ pub(super) fn segment(cursor: &mut Cursor<'_>) -> Parse<TcpPacket> {
                     .replace(cursor.unsigned("the urgent pointer")?)
                     .is_some()
             }
-            _ => break,
+            "" => break,
+            _ if cursor.on_new_line() => break,
+            unknown => {
+                return Err(Box::new(
+                    Diagnostic::new(cursor.here(), format!("unknown field `{unknown}`"))
+                        .label("expected `ack`, `win`, `urg`, `<` and options, or the end of the packet")
+                        .suggest(unknown, ["ack", "win", "urg"]),
+                ));
+            }
         };
         if given_before {
             return Err(Box::new(
-                Diagnostic::new(cursor.since(start), "given twice").label("expected once"),
+                Diagnostic::new(cursor.since(start), format!("`{field}` given twice"))
+                    .label("expected once"),
             ));
         }
     }
@@ -96,7 +106,9 @@ fn flags(cursor: &mut Cursor<'_>) -> Parse<Spanned<TcpFlags>> {
     }
     let written = cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     let span = cursor.since(start);
-    if written.is_empty() {
+    let is_sequence = cursor.sees(":") && written.bytes().all(|digit| digit.is_ascii_digit());
+    if written.is_empty() || is_sequence {
+        cursor.go_to(start);
         return Err(cursor.expected(FLAGS));
     }
     let wrong = |message: String| {
@@ -118,7 +130,10 @@ fn flags(cursor: &mut Cursor<'_>) -> Parse<Spanned<TcpFlags>> {
             let known = upper
                 .chars()
                 .all(|upper| TcpFlags::LETTERS.iter().any(|(l, _)| *l == upper));
-            let error = wrong(format!("unknown TCP flag `{letter}` in `{written}`"));
+            let error = wrong(match written.len() {
+                1 => format!("unknown TCP flag `{letter}`"),
+                _ => format!("unknown TCP flag `{letter}` in `{written}`"),
+            });
             return Err(if known {
                 Box::new(error.help(format!("did you mean `{upper}`?")))
             } else {

@@ -24,7 +24,7 @@ pub(super) fn times(cursor: &mut Cursor<'_>) -> Parse<Times> {
     }
     let relative = cursor.eat("+")?;
     if !relative && !starts_number(cursor.rest()) {
-        return Err(cursor.expected(WHAT));
+        return Err(cursor.unexpected(WHAT));
     }
     let from = cursor.seconds()?.node;
     if cursor.eat("~")? {

@@ -196,7 +196,10 @@ impl Reader<'_> {
         let node = match self.kind() {
             Kind::Int(value) => CodeExpr::Int(*value),
             Kind::Float(value) => CodeExpr::Float(*value),
-            Kind::Str(_) => return Ok(self.string()),
+            Kind::Str(_) => {
+                let string = self.string();
+                return self.trailer(string);
+            }
             Kind::Op("(") => return self.brackets(depth, ")"),
             Kind::Op("[") => return self.brackets(depth, "]"),
             Kind::Name(name) => match name.as_str() {

@@ -140,7 +140,13 @@ impl<'t> Reader<'t> {
             body.push(self.simple()?);
             let over = matches!(self.kind(), Kind::Newline) || matches!(self.kind(), Kind::Op(";"));
             if !over {
-                return Err(self.expected("the end of the statement"));
+                let error = self.expected("the end of the statement");
+                let compared = matches!(self.kind(), Kind::Op("="));
+                return Err(if compared {
+                    Box::new(error.help("did you mean `==`?"))
+                } else {
+                    error
+                });
             }
         }
     }

@@ -241,7 +241,10 @@ impl<'t> Lexer<'t> {
                 other => value.push(other),
             }
         }
-        Err(self.refuse(prefix + 1, "string never ends"))
+        let span = self.span(self.at, self.at + prefix + 1);
+        Err(Box::new(Diagnostic::new(span, "string never ends").label(
+            format!("expected another `{quote}` before the end of the line"),
+        )))
     }
 
     fn refuse(&self, len: usize, message: &str) -> Box<Diagnostic> {
