@@ -13,15 +13,36 @@ const REPORT: u64 = 1 << 20;
 impl Archive {
     /// The package's file, from the cache or from the archive.
     pub fn fetch(&self, package: &Package) -> Result<PathBuf> {
-        self.fetch_file(&package.url(), &package.sha256, package.size)
+        self.fetch_as(
+            package.file_name(),
+            &package.url(),
+            &package.sha256,
+            package.size,
+        )
     }
 
-    /// The file with this hash, from the cache or from `url`.
-    pub fn fetch_file(&self, url: &str, sha256: &Digest, size: u64) -> Result<PathBuf> {
+    /// Whether the package's file can be had: it is in the cache, or the archive still has it.
+    pub fn is_there(&self, package: &Package) -> Result<bool> {
+        if self.cache().blob(&package.sha256)?.is_some() {
+            return Ok(true);
+        }
+        match http::with_patience(|| self.http.look(&package.url())) {
+            Err(Error::Missing { .. }) => Ok(false),
+            looked => looked.map(|()| true),
+        }
+    }
+
+    /// The file with this hash, from the cache or from `url`; `what` names it for people.
+    pub(super) fn fetch_as(
+        &self,
+        what: &str,
+        url: &str,
+        sha256: &Digest,
+        size: u64,
+    ) -> Result<PathBuf> {
         if let Some(path) = self.cache().blob(sha256)? {
             return Ok(path);
         }
-        let what = url.rsplit('/').next().unwrap_or(url);
         self.progress().step(Step::FetchStarted {
             what,
             size: Some(size),

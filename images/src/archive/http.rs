@@ -90,6 +90,16 @@ impl Http {
         }
     }
 
+    /// Asks whether a file is there.
+    pub(super) fn look(&self, url: &str) -> Result<()> {
+        let answer = self
+            .agent(url)?
+            .head(url)
+            .call()
+            .map_err(|error| network(url, &error))?;
+        judge(url, answer.status())
+    }
+
     /// Begins a download at byte `from`.
     pub(super) fn get_from(&self, url: &str, from: u64) -> Result<Download> {
         let mut headers = HeaderMap::new();
@@ -123,16 +133,8 @@ impl Http {
             request = request.header(name, value);
         }
         let answer = request.call().map_err(|error| network(url, &error))?;
-        match answer.status() {
-            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Ok(answer),
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::Missing {
-                url: url.to_owned(),
-            }),
-            status => Err(Error::Status {
-                url: url.to_owned(),
-                status: status.as_u16(),
-            }),
-        }
+        judge(url, answer.status())?;
+        Ok(answer)
     }
 
     fn agent(&self, url: &str) -> Result<Agent> {
@@ -158,6 +160,8 @@ impl Http {
             );
         // ureq itself reads http_proxy, https_proxy and no_proxy, as apt does.
         let config = match self.apt.proxy(scheme, host, url) {
+            // Nobody means this machine's own servers to be asked for through a proxy.
+            _ if is_loopback(host) => config.proxy(None),
             ProxyChoice::Unset => config,
             ProxyChoice::Direct => config.proxy(None),
             ProxyChoice::Proxy(proxy) => {
@@ -169,6 +173,27 @@ impl Http {
             }
         };
         Ok(config.build().new_agent())
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+fn judge(url: &str, status: StatusCode) -> Result<()> {
+    match status {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => Ok(()),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::Missing {
+            url: url.to_owned(),
+        }),
+        status => Err(Error::Status {
+            url: url.to_owned(),
+            status: status.as_u16(),
+        }),
     }
 }
 

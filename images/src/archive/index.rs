@@ -59,13 +59,13 @@ impl Archive {
         let dists = format!("{}/dists/{}", suite.mirror, suite.name);
         let plain = format!("{dists}/{PATH}");
         let by_hash = format!("{dists}/main/binary-amd64/by-hash/SHA256/{}", listed.sha256);
+        let what = format!("index of {}", suite.name);
+        let fetch = |url: &str| self.fetch_as(&what, url, &listed.sha256, listed.size);
         let path = match suite.release().by_hash() {
-            false => self.fetch_file(&plain, &listed.sha256, listed.size)?,
-            true => match self.fetch_file(&by_hash, &listed.sha256, listed.size) {
+            false => fetch(&plain)?,
+            true => match fetch(&by_hash) {
                 // Some caching proxies do not pass the by-hash directory on.
-                Err(Error::Missing { .. }) => {
-                    self.fetch_file(&plain, &listed.sha256, listed.size)?
-                }
+                Err(Error::Missing { .. }) => fetch(&plain)?,
                 fetched => fetched?,
             },
         };

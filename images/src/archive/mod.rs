@@ -97,6 +97,3 @@ fn debian_keyring() -> PathBuf {
         dir.join("debian-archive-keyring.gpg")
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -159,7 +159,6 @@ mod tests {
         );
         let release = Release { text };
         assert!(release.by_hash());
-        assert_eq!(release.origin().as_deref(), Some("Debian"));
         let listed = release.listed("main/binary-amd64/Packages.xz");
         assert_eq!(
             listed,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::http::{Changed, Validators};
 use super::mirror::CODENAMES;
 use super::release::Release;
-use super::{Archive, Package, http, index};
+use super::{Archive, http, index};
 use crate::progress::Step;
 use crate::{Digest, Error, Result};
 
@@ -148,6 +148,10 @@ impl Archive {
                 self.progress().step(Step::Note { text: &text });
                 Ok(data)
             }
+            // It was not there when the server could last be asked.
+            (Err(Error::Network { .. }), None, Some(_)) => Err(Error::Missing {
+                url: url.to_owned(),
+            }),
             (Err(error), ..) => Err(error),
         }
     }
@@ -165,31 +169,63 @@ impl Archive {
         }
     }
 
-    /// Every suite that is there and may have kernels.
-    pub fn suites(&self) -> Result<Vec<Suite>> {
-        let mut suites = Vec::new();
-        for name in self.mirrors().suites() {
-            match self.suite(&name) {
-                Ok(suite) => suites.push(suite),
-                Err(Error::NoSuite { .. }) => {}
-                Err(error) => return Err(error),
+    /// Does `work` with every suite that is there and may have kernels. One that cannot be used
+    /// is noted and left out; only if none can it is an error.
+    pub(crate) fn each_suite<R: Send>(
+        &self,
+        work: impl Fn(&Suite) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let names = self.mirrors().suites();
+        let done = in_parallel(&names, |name| {
+            self.suite(name).and_then(|suite| work(&suite))
+        });
+        let (mut results, mut failed) = (Vec::new(), None);
+        for (name, done) in names.iter().zip(done) {
+            match done {
+                Ok(result) => results.push(result),
+                Err(error) => {
+                    if !matches!(error, Error::NoSuite { .. }) {
+                        let text = format!("the kernels of {name} are left out: {error}");
+                        self.progress().step(Step::Note { text: &text });
+                    }
+                    // A suite that is not there explains less than any other failure.
+                    if failed
+                        .as_ref()
+                        .is_none_or(|f| matches!(f, Error::NoSuite { .. }))
+                    {
+                        failed = Some(error);
+                    }
+                }
             }
         }
-        Ok(suites)
+        match failed {
+            Some(error) if results.is_empty() => Err(error),
+            _ => Ok(results),
+        }
     }
+}
+
+/// Does `work` for every item, some at once, and returns what came of it in the items' order.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    const AT_ONCE: usize = 4;
+    let chunk = items.len().div_ceil(AT_ONCE).max(1);
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = items
+            .chunks(chunk)
+            .map(|part| scope.spawn(move || part.iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        let done = |thread: std::thread::ScopedJoinHandle<'_, Vec<R>>| match thread.join() {
+            Ok(results) => results,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().flat_map(done).collect()
+    })
 }
 
 impl Suite {
     pub(super) fn release(&self) -> &Release {
         &self.release
-    }
-
-    /// The newest version of each package, by name, of those in `packages`.
-    pub fn newest<'a>(packages: &'a [Package], name: &str) -> Option<&'a Package> {
-        packages
-            .iter()
-            .filter(|package| package.name == name)
-            .max_by(|a, b| crate::version::compare(&a.version, &b.version))
     }
 }
 

@@ -127,10 +127,10 @@ impl BlobWriter {
 
     /// Leaves what came for [`BlobWriter::resume`].
     pub(crate) fn leave(mut self) {
-        if let (Some(left), true) = (&self.left, self.size > 0) {
-            if fs::rename(&self.path, left).is_ok() {
-                self.file = None;
-            }
+        if let (Some(left), true) = (&self.left, self.size > 0)
+            && fs::rename(&self.path, left).is_ok()
+        {
+            self.file = None;
         }
     }
 

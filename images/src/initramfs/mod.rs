@@ -128,6 +128,3 @@ fn base(guest: &[u8]) -> Result<Vec<u8>> {
     cpio.link("usr/sbin/modprobe", "/init")?;
     cpio.finish()
 }
-
-#[cfg(test)]
-mod tests;

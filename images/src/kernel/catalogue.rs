@@ -1,6 +1,7 @@
 //! Which kernels the archive has.
 
 use std::cmp::Ordering;
+use std::path::PathBuf;
 
 use super::{Flavour, KernelSpec};
 use crate::archive::{Archive, Dependency, Package, Suite};
@@ -29,6 +30,11 @@ impl Offer {
         self.parts.iter().map(|part| part.size).sum()
     }
 
+    /// Whether it is built from the suite's own source package, not from a newer suite's.
+    fn is_own_line(&self) -> bool {
+        matches!(self.image.source.as_str(), "linux" | "linux-signed-amd64")
+    }
+
     /// The spec that means this one for ever.
     pub fn spec(&self) -> KernelSpec {
         KernelSpec::Exact {
@@ -43,8 +49,8 @@ impl Archive {
     /// with the first of them.
     pub fn kernels(&self) -> Result<Vec<Offer>> {
         let mut offers: Vec<Offer> = Vec::new();
-        for suite in self.suites()? {
-            for offer in self.offers(&suite)? {
+        for of_suite in self.each_suite(|suite| self.offers(suite))? {
+            for offer in of_suite {
                 let same = |o: &Offer| o.image.sha256 == offer.image.sha256;
                 if !offers.iter().any(same) {
                     offers.push(offer);
@@ -67,6 +73,11 @@ impl Archive {
             KernelSpec::Newest { suite, flavour } => {
                 let mut offers = self.offers(&self.suite(suite)?)?;
                 offers.retain(|offer| offer.flavour == *flavour);
+                // bookworm-security also has trixie's kernels, built for bookworm from a source
+                // package `linux-6.12`; who says bookworm means 6.1.
+                if offers.iter().any(Offer::is_own_line) {
+                    offers.retain(Offer::is_own_line);
+                }
                 if offers.is_empty() {
                     return Err(no_kernel(spec, format!("{suite} has no {flavour} kernel")));
                 }
@@ -88,31 +99,50 @@ impl Archive {
         Ok(found)
     }
 
+    /// The kernel that `spec` means now: of its candidates the first whose files are still there.
+    /// The archive is asked for that, but nothing is fetched.
+    pub fn which(&self, spec: &KernelSpec) -> Result<Offer> {
+        let candidates = self.candidates(spec)?;
+        let tried = candidates.len();
+        for offer in candidates {
+            let mut all_there = true;
+            for part in &offer.parts {
+                all_there = all_there && self.is_there(part)?;
+            }
+            if all_there {
+                return Ok(offer);
+            }
+            self.note_gone(&offer);
+        }
+        Err(all_gone(spec, tried))
+    }
+
+    fn note_gone(&self, offer: &Offer) {
+        let text = format!(
+            "{} is listed in {} but its files are gone (404): trying the next one",
+            offer.release, offer.image.suite
+        );
+        self.progress().step(Step::Note { text: &text });
+    }
+
     /// Fetches the first of the kernels that `spec` means whose files are still there.
-    pub(super) fn fetch_kernel(
-        &self,
-        spec: &KernelSpec,
-    ) -> Result<(Offer, Vec<std::path::PathBuf>)> {
+    pub(super) fn fetch_kernel(&self, spec: &KernelSpec) -> Result<(Offer, Vec<PathBuf>)> {
         let candidates = self.candidates(spec)?;
         let tried = candidates.len();
         for offer in candidates {
             let fetched: Result<Vec<_>> = offer.parts.iter().map(|part| self.fetch(part)).collect();
             match fetched {
-                Err(Error::Missing { url }) => {
-                    let text = format!(
-                        "{} is listed in {} but its file is gone ({url}): trying the next one",
-                        offer.release, offer.image.suite
-                    );
-                    self.progress().step(Step::Note { text: &text });
-                }
+                Err(Error::Missing { .. }) => self.note_gone(&offer),
                 fetched => return Ok((offer, fetched?)),
             }
         }
-        Err(no_kernel(
-            spec,
-            format!("the files of all {tried} listed kernels are gone (404)"),
-        ))
+        Err(all_gone(spec, tried))
     }
+}
+
+fn all_gone(spec: &KernelSpec, tried: usize) -> Error {
+    let why = format!("the files of all {tried} listed kernels are gone (404)");
+    no_kernel(spec, why)
 }
 
 fn no_kernel(spec: &KernelSpec, why: String) -> Error {
@@ -185,7 +215,7 @@ fn offer(image: &Package, packages: &[Package]) -> Option<Offer> {
 }
 
 /// What `version` means among `all`, oldest first: a release's own version if one has it, else
-/// the package's, else the upstream one.
+/// the package's, else the upstream one, else a series (`6.12`).
 fn choose_exact(all: &[Offer], wanted: &str, flavour: Flavour) -> Vec<Offer> {
     let of = |matches: &dyn Fn(&Offer) -> bool| {
         let found = all
@@ -199,6 +229,10 @@ fn choose_exact(all: &[Offer], wanted: &str, flavour: Flavour) -> Vec<Offer> {
     }
     if found.is_empty() {
         found = of(&|offer| version::upstream(&offer.image.version) == wanted);
+    }
+    if found.is_empty() {
+        let series = format!("{wanted}.");
+        found = of(&|offer| version::upstream(&offer.image.version).starts_with(&series));
     }
     found
 }
@@ -335,7 +369,9 @@ mod tests {
         assert_eq!(found("6.1.170-3"), ["6.1.0-47"]);
         assert_eq!(found("6.1.176"), ["6.1.0-50"]);
         assert_eq!(found("7.3"), ["7.3"]);
+        assert_eq!(found("6.1"), ["6.1.0-9", "6.1.0-47", "6.1.0-50"]);
         assert_eq!(found("6.1.171"), [""; 0]);
+        assert_eq!(found("6.1.1"), [""; 0]);
         let near = nearest_offers(&all, "6.1.171", Flavour::Cloud);
         assert!(near.ends_with("nearest: `debian:6.1.0-47-cloud`, `debian:6.1.0-50-cloud`"));
     }

@@ -68,12 +68,10 @@ impl Archive {
         match spec {
             KernelSpec::Newest { .. } | KernelSpec::Exact { .. } => {
                 let (offer, debs) = self.fetch_kernel(spec)?;
-                let hashes = offer
-                    .parts
-                    .iter()
-                    .map(|part| part.sha256)
-                    .collect::<Vec<_>>();
-                let unpacked = Unpacked::of_debs(self.cache(), self.progress(), &debs, &hashes)?;
+                let hashes: Vec<_> = offer.parts.iter().map(|part| part.sha256).collect();
+                let what = format!("unpacking {}", offer.release);
+                let unpacked =
+                    Unpacked::of_debs(self.cache(), self.progress(), &what, &debs, &hashes)?;
                 let image = offer.image;
                 let origin = Origin {
                     package: image.name,
@@ -104,7 +102,7 @@ impl Kernel {
                     .iter()
                     .map(|f| unpack::hash_file(f))
                     .collect::<Result<Vec<_>>>();
-                Unpacked::of_debs(cache, progress, files, &hashes?)?
+                Unpacked::of_debs(cache, progress, "unpacking packages", files, &hashes?)?
             }
             KernelSpec::Path {
                 vmlinuz,

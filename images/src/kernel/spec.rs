@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// | text | meaning |
 /// |---|---|
 /// | `debian:SUITE[/FLAVOUR]` | the newest of that suite |
-/// | `debian:VERSION-FLAVOUR` | this one, from whatever suite still has it |
+/// | `debian:VERSION-FLAVOUR` | this one, from whatever suite still has it; the newest of several |
 /// | `deb:FILE[,FILE…]` | out of these package files |
 /// | `path:VMLINUZ[,modules=DIR][,initrd-modules=NAME[:NAME…]]` | one of one's own |
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub enum KernelSpec {
     /// One kernel of the archive.
     Exact {
         /// As it stands in the release (`6.12.95+deb12`, `6.1.0-47`), or the version of the
-        /// package (`6.1.170-3`) or its upstream part (`6.1.170`).
+        /// package (`6.1.170-3`), its upstream part (`6.1.170`), or a series (`6.1`).
         version: String,
         /// Flavour.
         flavour: Flavour,

@@ -42,6 +42,7 @@ impl Unpacked {
     pub(super) fn of_debs(
         cache: &Cache,
         progress: &dyn Progress,
+        what: &str,
         debs: &[PathBuf],
         hashes: &[Digest],
     ) -> Result<Unpacked> {
@@ -49,16 +50,9 @@ impl Unpacked {
         if let Some(kept) = kept(cache, &key)? {
             return Ok(kept);
         }
+        progress.step(Step::Working { what });
         let mut files = Files::default();
         for deb in debs {
-            let name = deb
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            progress.step(Step::Working {
-                what: &format!("unpacking {name}"),
-            });
             deb::read(
                 deb,
                 |path| place(path).is_some(),
@@ -76,7 +70,9 @@ impl Unpacked {
             return Err(Error::Package { path, why });
         }
         let label = debs.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-        files.keep(cache, &key, label, true, &[])
+        let unpacked = files.keep(cache, label, true, &[])?;
+        cache.put_record(KIND, &key, &unpacked)?;
+        Ok(unpacked)
     }
 
     pub(super) fn of_path(
@@ -106,9 +102,8 @@ impl Unpacked {
                 }
             }
         }
-        // What is in the directory may change at any time: made anew each time, which is quick.
-        let key = key(&[Digest::of(vmlinuz.as_os_str().as_encoded_bytes())]);
-        files.keep(cache, &key, vmlinuz, modules.is_some(), &extra)
+        // No record of it: the directory may change at any time, and reading it is quick.
+        files.keep(cache, vmlinuz, modules.is_some(), &extra)
     }
 
     pub(super) fn into_kernel(
@@ -254,7 +249,6 @@ impl Files {
     fn keep(
         self,
         cache: &Cache,
-        key: &Digest,
         label: &Path,
         with_modules: bool,
         extra: &[String],
@@ -277,14 +271,12 @@ impl Files {
             Some(data) => Some(cache.put(&data)?.0),
             None => None,
         };
-        let unpacked = Unpacked {
+        Ok(Unpacked {
             release,
             vmlinuz: cache.put(&vmlinuz)?.0,
             modules,
             config,
-        };
-        cache.put_record(KIND, key, &unpacked)?;
-        Ok(unpacked)
+        })
     }
 }
 

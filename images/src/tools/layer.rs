@@ -31,9 +31,9 @@ const STANDARD: [Part; 9] = [
         package: "coreutils",
         programs: &[
             "basename", "cat", "chmod", "cp", "cut", "date", "dd", "dirname", "echo", "env",
-            "expr", "false", "head", "id", "ln", "ls", "mkdir", "mktemp", "mv", "nproc", "od",
-            "printf", "readlink", "rm", "rmdir", "seq", "sleep", "sort", "stat", "tail", "tee",
-            "test", "timeout", "touch", "tr", "true", "uname", "uniq", "wc", "[",
+            "false", "head", "id", "ln", "ls", "mkdir", "mktemp", "mv", "nproc", "od", "printf",
+            "readlink", "rm", "rmdir", "seq", "sleep", "sort", "stat", "tail", "tee", "test",
+            "timeout", "touch", "tr", "true", "uname", "uniq", "wc", "[",
         ],
         directories: &[],
     },

@@ -66,14 +66,10 @@ impl Archive {
         let mut lines = vec![VERSION.to_owned(), self.index_digest(&suite)?.to_string()];
         lines.extend(recipe.iter().map(|part| format!("{part:?}")));
         let key = Digest::of_lines(lines);
-        if let Some(kept) = self.cache().record::<Kept>(KIND, &key) {
-            if let Some(path) = self.cache().blob(&kept.cpio)? {
-                return Ok(Tools {
-                    path,
-                    sha256: kept.cpio,
-                    packages: kept.packages,
-                });
-            }
+        if let Some(kept) = self.cache().record::<Kept>(KIND, &key)
+            && let Some(path) = self.cache().blob(&kept.cpio)?
+        {
+            return Ok(kept.into_tools(path));
         }
         let index = self.all_packages(&suite)?;
         let packages = resolve::with_dependencies(&index, recipe.iter().map(|part| part.package))?;
@@ -86,20 +82,26 @@ impl Archive {
             what: "building the tools layer",
         });
         let (cpio, path) = self.cache().put(&files.layer(&recipe)?)?;
-        let packages: Vec<ToolPackage> = packages
-            .into_iter()
-            .map(|p| ToolPackage {
-                name: p.name.clone(),
-                version: p.version.clone(),
-                sha256: p.sha256,
-            })
-            .collect();
-        let kept = Kept { cpio, packages };
+        let package = |p: &crate::Package| ToolPackage {
+            name: p.name.clone(),
+            version: p.version.clone(),
+            sha256: p.sha256,
+        };
+        let kept = Kept {
+            cpio,
+            packages: packages.into_iter().map(package).collect(),
+        };
         self.cache().put_record(KIND, &key, &kept)?;
-        Ok(Tools {
+        Ok(kept.into_tools(path))
+    }
+}
+
+impl Kept {
+    fn into_tools(self, path: PathBuf) -> Tools {
+        Tools {
             path,
-            sha256: cpio,
-            packages: kept.packages,
-        })
+            sha256: self.cpio,
+            packages: self.packages,
+        }
     }
 }
