@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use pcap_file::pcap::PcapReader;
 use tunfarm_scenarios::Segment as Kind;
 
@@ -58,7 +58,7 @@ pub(super) fn read(pcap: &[u8], local: Option<&str>) -> Result<Vec<Segment>, Wir
         }
         let t_us = i64::try_from(packet.timestamp.as_micros()).unwrap_or(i64::MAX);
         // What is not TCP over IP (router solicitations, ICMP) is not the wire of a close.
-        if let Some(segment) = flows.segment(t_us, &packet.data, &mut local) {
+        if let Some(segment) = flows.segment(t_us, &packet.data, packet.orig_len as usize, &mut local) {
             segments.push(segment);
         }
     }
@@ -81,13 +81,13 @@ struct Flows {
 
 impl Flows {
     fn segment(&mut self, t_us: i64, data: &[u8], local: &mut Option<IpAddr>) -> Option<Segment> {
-        let sliced = SlicedPacket::from_ip(data).ok()?;
+        let sliced = LaxSlicedPacket::from_ip(data).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match sliced.net.as_ref()? {
-            NetSlice::Ipv4(v4) => (
+            LaxNetSlice::Ipv4(v4) => (
                 v4.header().source_addr().into(),
                 v4.header().destination_addr().into(),
             ),
-            NetSlice::Ipv6(v6) => (
+            LaxNetSlice::Ipv6(v6) => (
                 v6.header().source_addr().into(),
                 v6.header().destination_addr().into(),
             ),
@@ -97,7 +97,8 @@ impl Flows {
             return None;
         };
         let out = source == *local.get_or_insert(destination);
-        let len = tcp.payload().len();
+        // Captures keep the head of a packet: what is missing of it is payload.
+        let len = tcp.payload().len() + length.saturating_sub(data.len());
         let kind = match (tcp.rst(), tcp.syn(), tcp.fin(), tcp.ack()) {
             (true, ..) => Kind::Rst,
             (_, true, _, false) => Kind::Syn,

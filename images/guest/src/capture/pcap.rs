@@ -1,10 +1,13 @@
 //! Classic pcap, written by hand: a header of 24 bytes, then 16 before each packet (the format of
 //! libpcap's `pcap-savefile(5)`).
 
-use super::{Packet, SNAP_LENGTH};
+use super::Packet;
 
 /// Raw IP; the version is in the packet's first four bits.
 const LINKTYPE_RAW: u32 = 101;
+/// The longest packet the file may speak of, as tcpdump announces it. Fewer bytes are kept of each,
+/// but some readers refuse a packet that was longer than this.
+const MAX_LENGTH: u32 = 262_144;
 const MAGIC_MICROSECONDS: u32 = 0xa1b2_c3d4;
 
 /// A file of these packets with times on the script's clock, so that its start is the year 1970.
@@ -14,7 +17,7 @@ pub fn write(packets: &[Packet], zero_ns: i64) -> Vec<u8> {
     out.extend_from_slice(&MAGIC_MICROSECONDS.to_le_bytes());
     out.extend_from_slice(&2u16.to_le_bytes());
     out.extend_from_slice(&4u16.to_le_bytes());
-    for word in [0, 0, SNAP_LENGTH as u32, LINKTYPE_RAW] {
+    for word in [0, 0, MAX_LENGTH, LINKTYPE_RAW] {
         out.extend_from_slice(&word.to_le_bytes());
     }
     for packet in packets {
