@@ -8,7 +8,7 @@ use crate::evidence::Evidence;
 use crate::fw_cfg::FwCfg;
 use crate::job::{self, Run};
 use crate::modules::Index;
-use crate::{facts, loopback, mounts, port, quiet, sys, warmup};
+use crate::{facts, loopback, mounts, pit, port, quiet, sys, warmup};
 
 /// Where a job's files go.
 const JOB_DIR: &str = "/job";
@@ -34,6 +34,7 @@ fn live() -> Result<Infallible, String> {
     let ports = port::open()?;
     let evidence = Evidence::new(&ports);
     quiet::quieten();
+    pit::stop_if_unused(&ports).map_err(|e| format!("stopping the interval timer failed: {e}"))?;
     let index = Index::of_image();
     let probing = sys::read("/proc/cmdline")
         .is_ok_and(|line| line.split_whitespace().any(|word| word == PROBE_WORD));

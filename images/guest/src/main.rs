@@ -17,6 +17,7 @@ mod modules;
 mod mounts;
 mod observer;
 mod packetdrill;
+mod pit;
 mod port;
 mod probe;
 mod quiet;
