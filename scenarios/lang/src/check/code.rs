@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::symbols::{self, SK_MEMINFO, TCP_CC_INFO, TCP_INFO};
 
 /// Functions that blocks may call, with the least and the most arguments.
-const FUNCTIONS: [(&str, usize, usize); 10] = [
+const FUNCTIONS: [(&str, usize, usize); 12] = [
     ("abs", 1, 1),
     ("bool", 1, 1),
     ("float", 1, 1),
@@ -17,8 +17,10 @@ const FUNCTIONS: [(&str, usize, usize); 10] = [
     ("len", 1, 1),
     ("max", 1, 255),
     ("min", 1, 255),
-    ("round", 1, 2),
+    ("repr", 1, 1),
+    ("round", 1, 1),
     ("str", 1, 1),
+    ("sum", 1, 255),
 ];
 
 /// The names that blocks before this one have assigned.

@@ -34,7 +34,7 @@ const SHAPES: &[Shape] = &[
     Shape {
         name: "cmsghdr",
         required: &["cmsg_level", "cmsg_type", "cmsg_data"],
-        optional: &[],
+        optional: &["cmsg_len"],
     },
     Shape {
         name: "sock_extended_err",
@@ -46,6 +46,11 @@ const SHAPES: &[Shape] = &[
             "ee_info",
             "ee_data",
         ],
+        optional: &[],
+    },
+    Shape {
+        name: "iovec",
+        required: &["iov_base", "iov_len"],
         optional: &[],
     },
     Shape {

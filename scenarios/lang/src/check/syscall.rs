@@ -43,9 +43,12 @@ use Kind::{
 /// Every call of the language.
 const CALLS: &[Signature] = &[
     ("accept", &[Number, Address, AddressLen], 0),
+    ("accept4", &[Number, Address, AddressLen, Number], 0),
     ("bind", &[Number, Address, AddressLen], 0),
     ("close", &[Number], 0),
     ("connect", &[Number, Address, AddressLen], 0),
+    ("dup", &[Number], 0),
+    ("dup2", &[Number, Number], 0),
     ("epoll_create", &[Number], 0),
     ("epoll_ctl", &[Number, Number, Number, Struct], 0),
     ("epoll_wait", &[Number, Struct, Number, Number], 0),
@@ -55,6 +58,8 @@ const CALLS: &[Signature] = &[
         &[Number, Number, Number, OptionValue, AddressLen],
         0,
     ),
+    ("getpeername", &[Number, Address, AddressLen], 0),
+    ("getsockname", &[Number, Address, AddressLen], 0),
     ("ioctl", &[Number, Number, Any], 1),
     ("listen", &[Number, Number], 0),
     ("open", &[Path, Number, Number], 1),

@@ -8,6 +8,12 @@ use super::Parse;
 use crate::ast::{Span, Spanned};
 use crate::diagnostic::Diagnostic;
 
+/// Lines for a preprocessor, which one fork of the original has. To take them
+/// for comments would run both branches of an `#ifdef`.
+const DIRECTIVES: [&str; 7] = [
+    "#ifdef", "#ifndef", "#if ", "#else", "#endif", "#define", "#include",
+];
+
 /// A place in the script.
 pub(super) struct Cursor<'t> {
     text: &'t str,
@@ -89,6 +95,13 @@ impl<'t> Cursor<'t> {
             let blank = rest.len() - rest.trim_start().len();
             if blank > 0 {
                 self.at += blank;
+            } else if let Some(directive) = DIRECTIVES.iter().find(|known| rest.starts_with(*known))
+            {
+                let span = Span::new(self.at as u32, (self.at + directive.len()) as u32);
+                return Err(Box::new(
+                    Diagnostic::new(span, format!("`{directive}` is not supported"))
+                        .label("expected a script without lines for a preprocessor"),
+                ));
             } else if rest.starts_with("//") || rest.starts_with('#') {
                 self.at += rest.find('\n').unwrap_or(rest.len());
             } else if rest.starts_with("/*") {

@@ -95,6 +95,12 @@ fn after_event(cursor: &mut Cursor<'_>) -> Parse<()> {
             .peek()
             .is_some_and(|first| matches!(first, '+' | '*' | '.' | '-') || first.is_ascii_digit());
     // Whatever stands on a line of its own is that line's error, not this one's.
+    if cursor.sees("{") {
+        return Err(Box::new(
+            Diagnostic::new(cursor.here(), "packets mutated by `{…}` are not supported")
+                .label("expected the end of this event"),
+        ));
+    }
     if next || cursor.on_new_line() {
         Ok(())
     } else {
