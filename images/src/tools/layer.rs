@@ -99,6 +99,18 @@ const LINKS: [(&str, &str); 2] = [("usr/bin/sh", "dash"), ("usr/bin/awk", "mawk"
 
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu/";
 
+/// Where files that may be taken lie; documentation, translations and the rest are not even read.
+const PLACES: [&str; 8] = [
+    "usr/bin/",
+    "usr/sbin/",
+    "usr/lib64/",
+    LIBRARIES,
+    "usr/lib/tc/",
+    "usr/lib/python3",
+    "etc/iproute2/",
+    "etc/python3",
+];
+
 pub(super) fn recipe(set: ToolSet) -> Vec<Part> {
     let mut parts = STANDARD.to_vec();
     parts.push(TCPDUMP);
@@ -116,17 +128,7 @@ impl Files {
     pub(super) fn add_package(&mut self, deb: &Path) -> Result<()> {
         let wanted = |path: &str| {
             let path = merged(path);
-            [
-                "usr/bin/",
-                "usr/sbin/",
-                "usr/lib64/",
-                LIBRARIES,
-                "usr/lib/tc/",
-                "etc/iproute2/",
-            ]
-            .iter()
-            .any(|dir| path.starts_with(dir))
-                || path.starts_with("usr/lib/python3")
+            PLACES.iter().any(|place| path.starts_with(place))
         };
         deb::read(deb, wanted, |path, content| {
             self.0.insert(merged(&path), content);
