@@ -29,6 +29,8 @@ impl Handle {
 #[derive(Debug, Default)]
 pub struct Descriptors {
     open: BTreeMap<i64, Handle>,
+    /// Open descriptors whose number the script has given to another.
+    shadowed: Vec<Handle>,
     /// The last socket that was made, accepted or closed; code blocks look at it.
     last: Option<i64>,
 }
@@ -36,7 +38,8 @@ pub struct Descriptors {
 impl Descriptors {
     /// The script calls a new live descriptor `script` from now on.
     pub fn add(&mut self, script: i64, fd: OwnedFd, flow: Option<FlowId>) {
-        self.open.insert(script, Handle { fd, flow });
+        let before = self.open.insert(script, Handle { fd, flow });
+        self.shadowed.extend(before);
         if flow.is_some() {
             self.last = Some(script);
         }
@@ -54,7 +57,8 @@ impl Descriptors {
 
     /// Whether a flow still has a descriptor.
     pub fn holds(&self, flow: FlowId) -> bool {
-        self.open.values().any(|h| h.flow == Some(flow))
+        let mut all = self.open.values().chain(&self.shadowed);
+        all.any(|h| h.flow == Some(flow))
     }
 
     /// The descriptor that shows this flow; else the last socket of the script.
@@ -66,16 +70,9 @@ impl Descriptors {
         exact.or_else(|| self.last.and_then(|script| self.open.get(&script)))
     }
 
-    /// The script's name for a live descriptor.
-    pub fn script_of(&self, live: RawFd) -> Option<i64> {
-        self.open
-            .iter()
-            .find(|(_, h)| h.live() == live)
-            .map(|(script, _)| *script)
-    }
-
     /// Closes everything.
     pub fn close_all(&mut self) {
         self.open.clear();
+        self.shadowed.clear();
     }
 }

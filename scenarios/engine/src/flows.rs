@@ -55,8 +55,10 @@ pub struct Flow {
     pub listener: Option<FlowId>,
     /// Every descriptor of it is closed.
     pub closed: bool,
-    /// Live minus script, for the kernel's sequence numbers; `None` until its SYN has passed.
-    local_offset: Option<u32>,
+    /// The kernel's initial sequence number; `None` until its SYN has passed.
+    local_isn: Option<Isn>,
+    /// The script's own initial sequence number, which is the live one too.
+    remote_isn: u32,
     stamps: Stamps,
     /// Where the kernel's receive window begins, by the last acknowledgement it sent.
     acknowledged: Option<u32>,
@@ -66,6 +68,13 @@ pub struct Flow {
     sent_end: u32,
     /// The script sequence number of the SYN that came in.
     syn: Option<u32>,
+}
+
+/// An initial sequence number as both sides have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Isn {
+    script: u32,
+    live: u32,
 }
 
 /// The script's TCP timestamps and the kernel's.
@@ -84,7 +93,8 @@ impl Flow {
             remote: (remote, 0),
             listener: None,
             closed: false,
-            local_offset: None,
+            local_isn: None,
+            remote_isn: 0,
             stamps: Stamps::default(),
             acknowledged: None,
             injected_end: None,
@@ -97,26 +107,48 @@ impl Flow {
     pub fn connecting(&mut self, remote: End) {
         self.phase = Phase::Connecting;
         self.remote = remote;
-        self.local_offset = None;
+        self.local_isn = None;
+        self.remote_isn = 0;
         self.syn = None;
     }
 
     /// Turns a packet of the script into a live one, in place.
+    ///
+    /// In a SYN the script's numbers are absolute; in all other segments they count from the
+    /// initial ones of each side.
     pub fn inject(&mut self, packet: &mut Packet, scaled_ecr: bool) {
         let Transport::Tcp(tcp) = &mut packet.transport else {
             return;
         };
-        let offset = self.local_offset.unwrap_or(0);
-        let script_seq = tcp.seq;
-        if tcp.flags.has(TcpFlags::ACK) {
-            tcp.ack = tcp.ack.wrapping_add(offset);
+        let is_syn = tcp.flags.has(TcpFlags::SYN);
+        let is_ack = tcp.flags.has(TcpFlags::ACK);
+        let opening = matches!(
+            self.phase,
+            Phase::New | Phase::Connecting | Phase::Handshake | Phase::Reset
+        );
+        if is_syn && opening {
+            self.remote_isn = tcp.seq;
+        }
+        let local = self.local_isn.unwrap_or(Isn { script: 0, live: 0 });
+        if is_syn {
+            if is_ack {
+                let offset = local.live.wrapping_sub(local.script);
+                tcp.ack = tcp.ack.wrapping_add(offset);
+            } else if opening {
+                self.syn = Some(tcp.seq);
+            }
+        } else {
+            tcp.seq = tcp.seq.wrapping_add(self.remote_isn);
+            if is_ack {
+                tcp.ack = tcp.ack.wrapping_add(local.live);
+            }
         }
         for option in &mut tcp.options {
             match option {
                 TcpOption::Sack(blocks) => {
                     for (left, right) in blocks {
-                        *left = left.wrapping_add(offset);
-                        *right = right.wrapping_add(offset);
+                        *left = left.wrapping_add(local.live);
+                        *right = right.wrapping_add(local.live);
                     }
                 }
                 TcpOption::Timestamp { ecr, .. } => *ecr = self.stamps.echo(*ecr, scaled_ecr),
@@ -127,27 +159,20 @@ impl Flow {
             .seq
             .wrapping_add(packet.payload.len() as u32)
             .wrapping_add(tcp.control_len());
-        if tcp.flags.has(TcpFlags::SYN) {
-            self.injected_end = Some(end);
-            if !tcp.flags.has(TcpFlags::ACK) {
-                self.phase = Phase::Handshake;
-                self.syn = Some(script_seq);
-            }
-        } else if tcp.flags.has(TcpFlags::RST) {
+        if tcp.flags.has(TcpFlags::RST) {
             self.phase = Phase::Reset;
-        } else {
-            let further = self
-                .injected_end
-                .is_none_or(|old| end.wrapping_sub(old) as i32 > 0);
-            if further {
-                self.injected_end = Some(end);
-            }
-            if self.phase == Phase::Handshake && tcp.flags.has(TcpFlags::ACK) {
-                self.phase = Phase::Established;
-            }
+            return;
         }
-        if tcp.flags.has(TcpFlags::SYN) && tcp.flags.has(TcpFlags::ACK) {
+        let further = self
+            .injected_end
+            .is_none_or(|old| end.wrapping_sub(old) as i32 > 0);
+        if further || (is_syn && opening) {
+            self.injected_end = Some(end);
+        }
+        if opening && is_ack && self.phase != Phase::Reset {
             self.phase = Phase::Established;
+        } else if opening && is_syn {
+            self.phase = Phase::Handshake;
         }
     }
 
@@ -156,9 +181,12 @@ impl Flow {
     pub fn observe(&mut self, tcp: &Tcp, payload: usize, script_seq: Option<u32>) {
         if tcp.flags.has(TcpFlags::SYN)
             && let Some(script_seq) = script_seq
-            && self.local_offset.is_none()
+            && self.local_isn.is_none()
         {
-            self.local_offset = Some(tcp.seq.wrapping_sub(script_seq));
+            self.local_isn = Some(Isn {
+                script: script_seq,
+                live: tcp.seq,
+            });
         }
         if self.phase == Phase::Connecting && tcp.flags.has(TcpFlags::SYN) {
             self.phase = Phase::Handshake;
@@ -175,13 +203,27 @@ impl Flow {
     /// A live segment with the script's numbers: sequence, acknowledgement, SACK.
     pub fn to_script(&self, tcp: &Tcp) -> Tcp {
         let mut tcp = tcp.clone();
-        tcp.seq = tcp.seq.wrapping_sub(self.local_offset.unwrap_or(0));
+        let local = self.local_isn.unwrap_or(Isn { script: 0, live: 0 });
+        tcp.seq = tcp.seq.wrapping_sub(local.live);
+        if tcp.flags.has(TcpFlags::SYN) {
+            tcp.seq = tcp.seq.wrapping_add(local.script);
+        } else if tcp.flags.has(TcpFlags::ACK) {
+            tcp.ack = tcp.ack.wrapping_sub(self.remote_isn);
+        }
+        for option in &mut tcp.options {
+            if let TcpOption::Sack(blocks) = option {
+                for (left, right) in blocks {
+                    *left = left.wrapping_sub(self.remote_isn);
+                    *right = right.wrapping_sub(self.remote_isn);
+                }
+            }
+        }
         tcp
     }
 
-    /// A live sequence number of the kernel for one of the script.
+    /// A live sequence number of the kernel for one of the script (not a SYN's).
     pub fn live_seq(&self, script: u32) -> u32 {
-        script.wrapping_add(self.local_offset.unwrap_or(0))
+        script.wrapping_add(self.local_isn.map_or(0, |isn| isn.live))
     }
 
     /// Notes that the script's TS val stands for this live one. With a tick, returns by how many
@@ -441,6 +483,27 @@ mod tests {
             }
         );
         assert_eq!(flow.phase, Phase::Established);
+    }
+
+    #[test]
+    fn a_syn_has_absolute_numbers() {
+        let (mut flows, _) = flows();
+        let id = flows
+            .for_line(protocol::TCP, Direction::Inbound, Some(999_000))
+            .unwrap();
+        let flow = flows.get_mut(id);
+        flow.inject(&mut segment(TcpFlags::SYN, 999_000, 0), false);
+        let synack = segment(TcpFlags::SYN.with(TcpFlags::ACK), 5_000_000, 999_001);
+        flow.observe(synack.tcp().unwrap(), 0, Some(1234));
+        let tied = flow.to_script(synack.tcp().unwrap());
+        assert_eq!((tied.seq, tied.ack), (1234, 999_001));
+        let mut ack = segment(TcpFlags::ACK, 1, 1);
+        flow.inject(&mut ack, false);
+        let tcp = ack.tcp().unwrap();
+        assert_eq!((tcp.seq, tcp.ack), (999_001, 5_000_001));
+        let answer = segment(TcpFlags::ACK, 5_000_001, 999_001);
+        let tied = flow.to_script(answer.tcp().unwrap());
+        assert_eq!((tied.seq, tied.ack), (1, 1));
     }
 
     #[test]

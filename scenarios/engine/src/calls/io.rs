@@ -6,6 +6,7 @@ use super::address::{self, Written};
 use super::values::{self, MAX_BUFFER};
 use super::{Arguments, Invoke, Returned, socket};
 use crate::config::SERVER_PORT;
+use crate::flows::Phase;
 use crate::run::World;
 use crate::stop::{Broken, Stop, failed};
 
@@ -153,7 +154,10 @@ fn destination(world: &mut World, args: &Arguments) -> Result<Option<Vec<u8>>, S
     if bytes.len() > MAX_BUFFER {
         return failed("an address of that length");
     }
-    if let (Some(flow), Some(end)) = (flow, end) {
+    if let (Some(flow), Some(end)) = (flow, end)
+        && world.flows.get(flow).phase == Phase::New
+    {
+        // Fast open, or a datagram.
         socket::expect_connection(world, flow, end);
     }
     Ok(Some(bytes))

@@ -4,11 +4,16 @@
 //! checked. One file holds one family.
 
 mod address;
+mod control;
 mod descriptor;
+mod file;
 mod io;
+mod message;
 mod option;
+mod poll;
 mod socket;
 mod values;
+mod vector;
 
 use tunfarm_lang::ast::{Expr, Syscall, When};
 use tunfarm_lang::symbols;
@@ -82,11 +87,6 @@ impl Returned {
         self.value >= 0
     }
 
-    /// The raw value.
-    pub fn value(&self) -> i64 {
-        self.value
-    }
-
     fn show(&self) -> String {
         match self.errno {
             0 => self.value.to_string(),
@@ -146,6 +146,17 @@ fn prepare(world: &mut World, call: &Syscall) -> Result<Invoke, Stop> {
         "getsockopt" => option::get(world, &args),
         "read" | "recv" | "recvfrom" => io::receive(world, &args),
         "write" | "send" | "sendto" => io::send(world, &args),
+        "readv" | "writev" => vector::transfer(world, &args),
+        "sendmsg" => message::send(world, &args),
+        "recvmsg" => message::receive(world, &args),
+        "poll" => poll::poll(world, &args),
+        "epoll_create" => poll::create(world, &args),
+        "epoll_ctl" => poll::control(world, &args),
+        "epoll_wait" => poll::wait(world, &args),
+        "open" => file::open(world, &args),
+        "pipe" => file::pipe(world, &args),
+        "sendfile" => file::sendfile(world, &args),
+        "splice" => file::splice(world, &args),
         "close" => descriptor::close(world, &args),
         "dup" => descriptor::dup(world, &args),
         "dup2" => descriptor::dup2(world, &args),

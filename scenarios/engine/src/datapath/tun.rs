@@ -55,7 +55,8 @@ struct Drain {
 impl Tun {
     /// Makes the device, with addresses and routes.
     pub fn set(config: &Config, options: &TunOptions, reader: Reader) -> Result<Tun, SetError> {
-        let (flags, queues) = flags(options)?;
+        let vnet_header = options.vnet_hdr || config.mss > 0;
+        let (flags, queues) = flags(options, vnet_header)?;
         let mut fds = Vec::new();
         for _ in 0..queues {
             fds.push(open_queue(flags)?);
@@ -84,7 +85,7 @@ impl Tun {
             sniffer,
             reader,
             mode: options.mode,
-            vnet_header: options.vnet_hdr,
+            vnet_header,
             link_address,
             owed: 0,
             drain,
@@ -227,7 +228,7 @@ fn read(fd: RawFd, buffer: &mut [u8]) -> io::Result<()> {
     check(len as i32).map(|_| ())
 }
 
-fn flags(options: &TunOptions) -> Result<(i16, u32), SetError> {
+fn flags(options: &TunOptions, vnet_header: bool) -> Result<(i16, u32), SetError> {
     let mut flags = IFF_NO_PI
         | match options.mode {
             TunMode::Tun => libc::IFF_TUN as i16,
@@ -239,7 +240,7 @@ fn flags(options: &TunOptions) -> Result<(i16, u32), SetError> {
     }
     for (wanted, flag) in [
         (options.napi, IFF_NAPI),
-        (options.vnet_hdr, IFF_VNET_HDR),
+        (vnet_header, IFF_VNET_HDR),
         (options.backpressure, IFF_BACKPRESSURE),
     ] {
         if wanted {

@@ -20,21 +20,31 @@ pub type OutputSink = Box<dyn FnMut(&[u8]) + Send>;
 pub struct Outputs {
     sink: OutputSink,
     read: u64,
+    used: bool,
 }
 
 impl Outputs {
     /// Output goes to `sink`.
     pub fn new(sink: OutputSink) -> Outputs {
-        Outputs { sink, read: 0 }
+        Outputs {
+            sink,
+            read: 0,
+            used: false,
+        }
     }
 
-    fn open(dir: &Path) -> Option<File> {
-        OpenOptions::new()
+    /// The file, empty the first time. Without one output is lost, and the script goes on.
+    fn open(&mut self, dir: &Path) -> Option<File> {
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .open(dir.join(".tunfarm-commands"))
-            .ok()
+            .ok()?;
+        if !std::mem::replace(&mut self.used, true) {
+            file.set_len(0).ok()?;
+        }
+        Some(file)
     }
 
     /// Hands on what has been written since the last time, and returns it.
@@ -61,7 +71,7 @@ pub fn run_command(
     limit_us: i64,
     outputs: &mut Outputs,
 ) -> Result<(), String> {
-    let file = Outputs::open(dir);
+    let file = outputs.open(dir);
     let stream = || {
         file.as_ref()
             .and_then(|f| f.try_clone().ok())

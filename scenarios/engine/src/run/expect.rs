@@ -15,7 +15,7 @@ use crate::stop::{Broken, Stop, failed, unsupported};
 const GRACE_US: i64 = 1_000_000;
 
 /// A packet of one of the script's flows.
-struct Arrived {
+pub struct Arrived {
     packet: Packet,
     at_us: i64,
     owner: Owner,
@@ -49,6 +49,7 @@ impl World {
         self.note(&arrived, script_syn);
         if !self.config.strict_segments {
             self.gather(&mut arrived, id, wanted_len, window)?;
+            self.cut(&mut arrived, wanted_len);
         }
         let flow = self.flows.get_mut(id);
         let mismatches = matcher::compare(line, &arrived.packet, flow, &self.config)
@@ -89,6 +90,11 @@ impl World {
             if arrived.owner.flow == id {
                 return Ok(arrived);
             }
+            self.note(&arrived, None);
+            if self.flows.get(arrived.owner.flow).closed {
+                // What is left of a connection that the script is done with.
+                continue;
+            }
             return Err(Broken::new("a packet of another connection came first")
                 .field(
                     "connection",
@@ -102,6 +108,9 @@ impl World {
     /// The next packet of any flow of the script until `deadline_us`. All others (neighbour
     /// discovery, other programs' traffic) are none of the script's business.
     fn next_known(&mut self, deadline_us: i64) -> Result<Option<Arrived>, Stop> {
+        if let Some(rest) = self.cut_off.take() {
+            return Ok(Some(rest));
+        }
         loop {
             while let Some(seen) = self.take()? {
                 if let Some(arrived) = self.recognise(&seen)? {
@@ -194,6 +203,30 @@ impl World {
             arrived.packet.transport = Transport::Tcp(tcp);
         }
         Ok(())
+    }
+
+    /// Cuts a super-segment where the line ends; the rest waits for the next line. Whoever cuts
+    /// a segment leaves PSH and FIN to its last piece.
+    fn cut(&mut self, arrived: &mut Arrived, wanted: usize) {
+        let len = arrived.packet.payload.len();
+        let Some(tcp) = arrived.packet.tcp().filter(|_| 0 < wanted && wanted < len) else {
+            return;
+        };
+        let mut first = tcp.clone();
+        let mut rest = tcp.clone();
+        let last_only = TcpFlags::PSH.with(TcpFlags::FIN);
+        first.flags = TcpFlags(first.flags.0 & !last_only.0);
+        rest.seq = rest.seq.wrapping_add(wanted as u32);
+        let payload = arrived.packet.payload.split_off(wanted);
+        let mut packet = arrived.packet.clone();
+        packet.payload = payload;
+        packet.transport = Transport::Tcp(rest);
+        arrived.packet.transport = Transport::Tcp(first);
+        self.cut_off = Some(Arrived {
+            packet,
+            at_us: arrived.at_us,
+            owner: arrived.owner,
+        });
     }
 
     /// Looks at what the kernel has sent and no line has claimed, for the reset at the end.

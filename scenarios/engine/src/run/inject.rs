@@ -1,12 +1,12 @@
 //! Packet lines that come in.
 
-use tunfarm_lang::ast;
+use tunfarm_lang::{ast, symbols};
 
 use super::World;
 use crate::config::SERVER_PORT;
 use crate::datapath::Gso;
-use crate::flows::FlowId;
-use crate::packet::{Ip, Packet, Tcp, TcpFlags, Transport, Udp, protocol};
+use crate::flows::{Flow, FlowId};
+use crate::packet::{Icmp, Ip, Packet, Tcp, TcpFlags, Transport, Udp, protocol};
 use crate::stop::{Broken, Stop, failed, unsupported};
 use crate::translate;
 
@@ -99,8 +99,25 @@ impl World {
     }
 
     fn inbound_icmp(&mut self, line: &ast::Packet, icmp: &ast::IcmpPacket) -> Result<Packet, Stop> {
-        let _ = line;
-        unsupported(format!("icmp {}", icmp.icmp_type.node))
+        let ip = self.config.peer_header(&line.ip);
+        let (kind, code) = icmp_numbers(icmp, ip.src.is_ipv6())?;
+        let Some(id) = self.flows.under_test() else {
+            return failed("no connection is there that an ICMP message could be about");
+        };
+        let flow = self.flows.get(id);
+        let payload = match &icmp.echoed {
+            Some(echoed) => quote(flow, &echoed.node),
+            None => Vec::new(),
+        };
+        Ok(Packet {
+            ip,
+            transport: Transport::Icmp(Icmp {
+                kind,
+                code,
+                rest: icmp.mtu.as_ref().map_or(0, |m| m.node),
+            }),
+            payload,
+        })
     }
 
     /// The flow that a packet line is about.
@@ -123,6 +140,62 @@ impl World {
             }),
         }
     }
+}
+
+/// Type and code by their names.
+pub fn icmp_numbers(icmp: &ast::IcmpPacket, v6: bool) -> Result<(u8, u8), Stop> {
+    let table = if v6 {
+        symbols::ICMP_V6
+    } else {
+        symbols::ICMP_V4
+    };
+    let name = &icmp.icmp_type.node;
+    let Some(kind) = symbols::type_number(table, name) else {
+        return failed(format!("there is no icmp type {name} here"));
+    };
+    let code = match &icmp.code {
+        None => 0,
+        Some(code) => match symbols::code_number(table, name, &code.node) {
+            Some(code) => code,
+            None => return failed(format!("icmp {name} has no code {}", code.node)),
+        },
+    };
+    Ok((kind, code))
+}
+
+/// The beginning of a packet of the kernel, as an ICMP message quotes it: the IP header, with the
+/// length of the whole, and the transport header.
+fn quote(flow: &Flow, echoed: &ast::Echoed) -> Vec<u8> {
+    let (transport, len) = match echoed {
+        ast::Echoed::Tcp(sequence) => (
+            Transport::Tcp(Tcp {
+                src_port: flow.local.1,
+                dst_port: flow.remote.1,
+                seq: flow.live_seq(sequence.start),
+                ack: 0,
+                flags: TcpFlags::default(),
+                window: 0,
+                urgent: 0,
+                options: Vec::new(),
+            }),
+            sequence.payload_len as usize,
+        ),
+        ast::Echoed::Udp(len) => (
+            Transport::Udp(Udp {
+                src_port: flow.local.1,
+                dst_port: flow.remote.1,
+            }),
+            usize::from(*len),
+        ),
+    };
+    let whole = Packet {
+        ip: Ip::new(flow.local.0, flow.remote.0),
+        transport,
+        payload: vec![0; len],
+    };
+    let mut bytes = whole.emit();
+    bytes.truncate(bytes.len() - len);
+    bytes
 }
 
 impl crate::config::Config {

@@ -57,6 +57,8 @@ pub struct World {
     pub watchdog: Watchdog,
     /// The call that is blocking on its own thread.
     pub pending: Option<Pending>,
+    /// The rest of a super-segment of which a line has had the beginning.
+    cut_off: Option<expect::Arrived>,
     /// What code blocks have assigned.
     pub variables: crate::code::Variables,
     /// When the event before this one was to happen.
@@ -87,6 +89,7 @@ impl World {
             line: 0,
             watchdog: Watchdog::new(),
             pending: None,
+            cut_off: None,
             variables: crate::code::Variables::new(),
             previous_us: 0,
         }
