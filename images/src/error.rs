@@ -191,3 +191,35 @@ pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Erro
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_a_kind_of_its_own() {
+        let of = |kind: io::ErrorKind| io_error("writing", Path::new("/c/blob"))(kind.into());
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let error = of(kind);
+            assert!(matches!(error, Error::NoSpace { .. }));
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("no space left for /c/blob while writing")
+            );
+        }
+        let denied = of(io::ErrorKind::PermissionDenied);
+        assert_eq!(denied.to_string(), "writing /c/blob: permission denied");
+    }
+
+    #[test]
+    fn the_disk_says_so() {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let error = io::Write::write(&mut &full, b"x").unwrap_err();
+        let error = io_error("writing", Path::new("/dev/full"))(error);
+        assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+    }
+}

@@ -13,34 +13,37 @@ use crate::{Digest, Result};
 
 /// Whether the file at `path` has this digest. A missing file has not; a bad one is deleted.
 pub(super) fn verify(path: &Path, digest: &Digest) -> Result<bool> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(io_error("opening the cached file", path)(error)),
-    };
-    let reading = || io_error("reading the cached file", path);
-    let look = appearance(&file.metadata().map_err(reading())?);
-    let stamp = stamp_path(path);
-    if fs::read_to_string(&stamp).is_ok_and(|seen| seen == look) {
-        touch(&stamp);
-        return Ok(true);
-    }
-    if hash(&mut file).map_err(reading())? != *digest {
-        let _ = fs::remove_file(&stamp);
-        fs::remove_file(path)
-            .or_else(|e| {
-                if e.kind() == io::ErrorKind::NotFound {
-                    Ok(())
-                } else {
-                    Err(e)
+    loop {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(io_error("opening the cached file", path)(error)),
+        };
+        let reading = || io_error("reading the cached file", path);
+        let meta = file.metadata().map_err(reading())?;
+        let look = appearance(&meta);
+        let stamp = stamp_path(path);
+        if fs::read_to_string(&stamp).is_ok_and(|seen| seen == look) {
+            touch(&stamp);
+            return Ok(true);
+        }
+        if hash(&mut file).map_err(reading())? == *digest {
+            // A cache that cannot be written to still works; it only hashes each time.
+            let _ = write_stamp(&stamp, &look);
+            return Ok(true);
+        }
+        // Another process may have found it bad too, and have put a good one in its place.
+        let same = fs::metadata(path).is_ok_and(|now| now.ino() == meta.ino());
+        if same {
+            let _ = fs::remove_file(&stamp);
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error("deleting the damaged cached file", path)(error));
                 }
-            })
-            .map_err(io_error("deleting the damaged cached file", path))?;
-        return Ok(false);
+                _ => return Ok(false),
+            }
+        }
     }
-    // A cache that cannot be written to still works; it only hashes each time.
-    let _ = write_stamp(&stamp, &look);
-    Ok(true)
 }
 
 /// Notes how the file at `path`, whose hash is known to be right, looks now.
@@ -82,9 +85,12 @@ fn appearance(meta: &fs::Metadata) -> String {
     )
 }
 
-/// Written beside and renamed, so that nobody reads half of it.
+/// Written elsewhere in the cache and renamed, so that nobody reads half of it, and so that it is
+/// swept with the other temporary files if this process dies in between.
 fn write_stamp(stamp: &Path, look: &str) -> io::Result<()> {
-    let temporary = stamp.with_added_extension(Owner::this().name());
+    // root/blobs/ab/ab12….seen
+    let root = stamp.ancestors().nth(3).ok_or(io::ErrorKind::NotFound)?;
+    let temporary = root.join("tmp").join(Owner::this().name());
     fs::write(&temporary, look)
         .and_then(|()| fs::rename(&temporary, stamp))
         .inspect_err(|_| drop(fs::remove_file(&temporary)))
