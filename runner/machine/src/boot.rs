@@ -45,7 +45,7 @@ pub async fn boot(
         ..Limits::default()
     };
     let log = ConsoleLog::create(dir, limits.console_bytes).map_err(alone)?;
-    let args = shape.arguments(start, false);
+    let args = shape.arguments(start);
     let mut vm = Vm::start(host.qemu(), &args, None, cpu, spec.clock, &limits, log)
         .await
         .map_err(alone)?;

@@ -43,6 +43,12 @@ pub enum HostError {
         /// Its own words, cut.
         stderr: String,
     },
+    /// QEMU gave up executing the guest.
+    #[error("QEMU cannot execute the guest and stopped it: {stderr}; try `--accel tcg`")]
+    QemuStopped {
+        /// Its own words, cut.
+        stderr: String,
+    },
     /// QEMU refuses a command or hangs up.
     #[error("{0}")]
     Qmp(#[from] QmpError),
@@ -128,6 +134,24 @@ pub enum Stop {
     },
 }
 
+/// What to look at when a kernel does not come up.
+fn advice(stop: &Stop) -> &'static str {
+    match stop {
+        Stop::Silent { console, .. }
+        | Stop::Died { console, .. }
+        | Stop::Timeout { console, .. }
+            if console.is_empty() =>
+        {
+            "; nothing came on ttyS0: is it an x86-64 kernel with CONFIG_SERIAL_8250_CONSOLE and \
+             CONFIG_BLK_DEV_INITRD built in?"
+        }
+        Stop::Panic { finding } if finding.headline.contains("init") => {
+            "; does it have CONFIG_BLK_DEV_INITRD, CONFIG_BINFMT_ELF and room for the initramfs?"
+        }
+        _ => "",
+    }
+}
+
 fn headline(finding: &Finding) -> String {
     let mut text = finding.headline.clone();
     if let Some(frame) = finding.frames.first() {
@@ -139,8 +163,7 @@ fn headline(finding: &Finding) -> String {
 
 fn last(console: &[String]) -> String {
     if console.is_empty() {
-        "none (nothing on ttyS0; is the serial console, CONFIG_SERIAL_8250_CONSOLE, built in?)"
-            .to_owned()
+        "none".to_owned()
     } else {
         console[console.len().saturating_sub(3)..].join(" | ")
     }
@@ -161,7 +184,7 @@ pub enum BootError {
         why: NotAKernel,
     },
     /// The kernel did not reach the agent's "ready" on any machine type.
-    #[error("{label} does not boot on {machine}: {stop}")]
+    #[error("{label} does not boot on {machine}: {stop}{}", advice(.stop))]
     Kernel {
         /// Which kernel.
         label: String,

@@ -29,12 +29,13 @@ mod run;
 mod snapshot;
 mod sparse;
 mod spec;
+mod trial;
 mod vm;
 
 pub use bzimage::NotAKernel;
 pub use error::{BootError, HostError, RunCause, RunError, Stop};
 pub use evidence::CONSOLE_LOG;
-pub use host::{Host, QEMU_VARIABLE};
+pub use host::{Host, QEMU_VARIABLE, cpus, memory_available_mb};
 pub use qmp::QmpError;
 pub use run::CellRun;
 pub use snapshot::Snapshot;

@@ -29,6 +29,8 @@ pub enum Event {
     Resumed,
     /// The guest ended or was reset; QEMU's own word for the reason.
     Shutdown(String),
+    /// QEMU stopped the guest by itself: it cannot go on executing it.
+    Stopped,
     /// The answer to [`Qmp::ask_guest_time`]: how far the guest's real-time clock is from
     /// the beginning of [`CLOCK_BASE_YEAR`].
     GuestTime(Duration),
@@ -245,6 +247,7 @@ fn note(seen: &mut VecDeque<Event>, event: qmp::Event) {
     use qapi::Enum;
     match event {
         qmp::Event::RESUME { .. } => seen.push_back(Event::Resumed),
+        qmp::Event::STOP { .. } => seen.push_back(Event::Stopped),
         qmp::Event::SHUTDOWN { data, .. } => {
             seen.push_back(Event::Shutdown(data.reason.name().to_owned()));
         }

@@ -50,7 +50,7 @@ impl Host {
     ) -> Result<CellRun, RunError> {
         let (ram, state) = (snapshot.ram(), snapshot.state());
         let start = Start::Restore { ram: &ram };
-        let args = snapshot.shape.arguments(start, true);
+        let args = snapshot.shape.arguments(start);
         let mut qemu_command_line = vec![self.qemu().display().to_string()];
         qemu_command_line.extend(args.iter().cloned());
         let fail = |cause: RunCause, findings| RunError {

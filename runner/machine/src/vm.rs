@@ -189,6 +189,10 @@ impl Vm {
                         )).into());
                     }
                 }
+                // Saving stops a guest too, but nothing is asked of it after that.
+                ControlEvent::Happened(Event::Stopped) => {
+                    return Err(HostError::QemuStopped { stderr: self.complaint() }.into());
+                }
                 // QEMU closes it when it ends; how it ended is told by its exit status.
                 ControlEvent::Lost => self.control = Control::Gone,
             },
@@ -299,16 +303,19 @@ impl Vm {
             }
             .into();
         }
-        let stderr = String::from_utf8_lossy(&self.stderr).trim().to_owned();
         HostError::QemuFailed {
             status,
-            stderr: if stderr.is_empty() {
-                "it says nothing".to_owned()
-            } else {
-                stderr
-            },
+            stderr: self.complaint(),
         }
         .into()
+    }
+
+    /// What QEMU itself said.
+    fn complaint(&self) -> String {
+        match String::from_utf8_lossy(&self.stderr).trim() {
+            "" => "it says nothing".to_owned(),
+            text => text.to_owned(),
+        }
     }
 
     fn panic(&mut self) -> Stop {
