@@ -34,6 +34,52 @@ pub enum Command {
     Doctor(Doctor),
     /// List scenarios, or tell one's story.
     Scenarios(Scenarios),
+    /// Make the reports of runs again from their results.json.
+    Report(Remake),
+    /// Print a cell's story.
+    Show(Show),
+    /// Say what changed between two runs; exit status 1 if anything did.
+    Diff(Diff),
+    /// Take runs into the history, and print it.
+    History(HistoryOf),
+}
+
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+pub struct Remake {
+    /// Folders of runs, or their results.json.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+}
+
+/// Arguments of `show`.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// KERNEL/DRIVER/SCENARIO/LANE, or any part of it that names one cell.
+    pub cell: String,
+    /// Folder of the run [default: the newest below results/].
+    #[arg(long, value_name = "RUN")]
+    pub run: Option<PathBuf>,
+}
+
+/// Arguments of `diff`.
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The earlier run.
+    pub before: PathBuf,
+    /// The later run.
+    pub after: PathBuf,
+}
+
+/// Arguments of `history`.
+#[derive(Args, Debug)]
+pub struct HistoryOf {
+    /// Runs to take into the history first.
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The history's file [default: results/history.sqlite].
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// Where kernels come from and what is kept.

@@ -106,22 +106,33 @@ impl Plan {
 
     /// A digest of what is to be run: the same plan has the same digest on any machine.
     pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for cell in &self.cells {
-            let json = serde_json::to_vec(cell).expect("a planned cell serialises");
-            hash.update(json);
-            hash.update([0]);
-        }
-        for scenario in &self.scenarios {
-            hash.update(&scenario.sha256);
-        }
-        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+        digest(
+            &self.cells,
+            self.scenarios.iter().map(|s| s.sha256.as_str()),
+        )
     }
 
     /// The scenario of this name.
     pub fn scenario(&self, name: &str) -> Option<&Scenario> {
         self.scenarios.iter().find(|s| s.name == name)
     }
+}
+
+/// The digest of a plan: its cells and the sha256 of each of its scenarios, in its order.
+pub(crate) fn digest<'a>(
+    cells: &[PlannedCell],
+    scenarios: impl Iterator<Item = &'a str>,
+) -> String {
+    let mut hash = Sha256::new();
+    for cell in cells {
+        let json = serde_json::to_vec(cell).expect("a planned cell serialises");
+        hash.update(json);
+        hash.update([0]);
+    }
+    for scenario in scenarios {
+        hash.update(scenario);
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// The cells of one scenario on one kernel: loopback once, as it does not depend on the driver.

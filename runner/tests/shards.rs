@@ -198,7 +198,7 @@ fn ordinary(kernels: usize, seed: usize) -> Farm {
 /// that takes the new kernel has to give something away.)
 #[test]
 fn an_added_kernel_moves_little() {
-    for (count, kernels, most) in [(4, 24, 4.0), (8, 24, 5.0), (16, 48, 7.0), (64, 96, 14.0)] {
+    for (count, kernels, most) in [(4, 24, 2.0), (8, 24, 3.0), (16, 48, 5.0), (64, 96, 9.0)] {
         let mut total = 0.0;
         let trials = 12;
         for trial in 0..trials {
@@ -255,18 +255,19 @@ fn shards_need_few_kernels() {
 fn more_shards_than_bundles_leaves_some_empty() {
     let cut = ordinary(1, 0).cut(64);
     let empty = cut.parts().iter().filter(|p| p.cells.is_empty()).count();
-    assert_eq!(empty, 44);
+    assert!(empty >= 44, "20 bundles are in at most 20 shards: {empty}");
+    // None takes longer than the largest bundle with its boot.
+    let longest = cut.parts().iter().map(|p| p.predicted_ms).max().unwrap();
+    let largest = *ordinary(1, 0).0.values().flatten().max().unwrap();
+    assert!(longest <= largest + Durations::default().boot_ms());
 }
 
 #[test]
-fn the_label_tells_cuts_apart() {
+fn the_digest_tells_cuts_apart() {
     let farm = ordinary(6, 0);
-    let shard = Shard::new(2, 4).unwrap();
-    let label = farm.cut(4).label(shard);
-    assert!(label.starts_with("2/4:"));
-    assert_eq!(label, farm.cut(4).label(shard));
+    assert_eq!(farm.cut(4).digest(), farm.cut(4).digest());
     let guessed = Cut::new(&farm.cells(), 4, &Durations::default());
-    assert_ne!(label, guessed.label(shard));
+    assert_ne!(farm.cut(4).digest(), guessed.digest());
 }
 
 #[test]

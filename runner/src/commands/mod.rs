@@ -1,5 +1,8 @@
 //! One file for each command.
 
+mod check;
+mod kernels;
+mod results;
 mod run;
 mod scenarios;
 mod selection;
@@ -28,7 +31,13 @@ pub const INFRA: Status = Status(3);
 pub fn dispatch(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Kernels(arguments) => kernels::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Scenarios(arguments) => scenarios::run(&arguments),
+        Command::Report(arguments) => results::report(&arguments),
+        Command::Show(arguments) => results::show(&arguments),
+        Command::Diff(arguments) => results::diff(&arguments),
+        Command::History(arguments) => results::history(&arguments),
         other => todo(other),
     }
 }

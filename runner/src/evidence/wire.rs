@@ -80,7 +80,13 @@ struct Flows {
 }
 
 impl Flows {
-    fn segment(&mut self, t_us: i64, data: &[u8], local: &mut Option<IpAddr>) -> Option<Segment> {
+    fn segment(
+        &mut self,
+        t_us: i64,
+        data: &[u8],
+        length: usize,
+        local: &mut Option<IpAddr>,
+    ) -> Option<Segment> {
         let sliced = LaxSlicedPacket::from_ip(data).ok()?;
         let (source, destination): (IpAddr, IpAddr) = match sliced.net.as_ref()? {
             LaxNetSlice::Ipv4(v4) => (
