@@ -11,8 +11,9 @@ use crate::sys;
 const NETLINK_SOCK_DIAG: libc::c_int = 4;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// The kernel fills at most 32 KiB at a time (`NLMSG_GOODSIZE` and its successors).
-const BUFFER: usize = 32 * 1024;
+/// The kernel makes its answers as large as the largest buffer it was ever offered, from 8 KiB
+/// (`NLMSG_GOODSIZE`) to 32 KiB, and clears that much memory for each. A script has few sockets.
+const BUFFER: usize = 8 * 1024;
 /// More sockets than this are not a script's.
 const MOST: usize = 4096;
 

@@ -7,18 +7,21 @@
 const MS: i64 = 1_000_000;
 /// After a packet: time for the script to react, and one sample for a burst.
 const AFTER_PACKET: i64 = MS / 2;
-/// After a timer is due: a tick of a slow kernel (HZ=100).
-const AFTER_TIMER: i64 = 10 * MS;
-/// Between samples while a timer is overdue: doubling from here …
-const OVERDUE_FIRST: i64 = 4 * MS;
-/// … to here, which bounds how late the end of a socket is noticed.
+/// After a timer is due. The kernel's timer wheel fires late by up to an eighth of the time asked
+/// for (Linux, `kernel/time/timer.c`), and what it sends then wakes the sampler anyway: so it is
+/// looked for after a sixteenth, but no sooner than a tick of a slow kernel (HZ=100) and in time
+/// for the end of a socket, which sends nothing.
+const LATE_SHARE: i64 = 16;
+const LATE_LEAST: i64 = 10 * MS;
+const LATE_MOST: i64 = 500 * MS;
+/// Between samples while a timer is overdue: doubling from this share of its time-out …
+const OVERDUE_SHARE: i64 = 32;
+const OVERDUE_LEAST: i64 = 4 * MS;
+/// … to this, which bounds how late the end of a socket is noticed.
 const OVERDUE_MOST: i64 = 1_000 * MS;
-/// The kernel's timer wheel fires late by up to an eighth of the time asked for (Linux,
-/// `kernel/time/timer.c`), so an overdue timer is not looked for in finer steps than this share.
-const OVERDUE_SHARE: i64 = 256;
 /// Between samples while nothing happens: the first interval, its growth, its bound.
-const CALM_FIRST: i64 = 50 * MS;
-const CALM_GROWTH: i64 = 20;
+const CALM_FIRST: i64 = 250 * MS;
+const CALM_GROWTH: i64 = 40;
 const CALM_MOST: i64 = 600_000 * MS;
 
 /// What a sample showed of pending timers, in nanoseconds.
@@ -70,9 +73,10 @@ impl Pace {
         let mut waiting = 0;
         for timer in pending {
             if timer.due_in > 0 {
-                wait = wait.min(timer.due_in + AFTER_TIMER);
+                let late = (timer.whole / LATE_SHARE).clamp(LATE_LEAST, LATE_MOST);
+                wait = wait.min(timer.due_in + late);
             } else {
-                let first = OVERDUE_FIRST.max(timer.whole / OVERDUE_SHARE);
+                let first = OVERDUE_LEAST.max(timer.whole / OVERDUE_SHARE);
                 waiting = if waiting == 0 {
                     first
                 } else {
@@ -112,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_timer_is_looked_at_when_it_is_due() {
-        let times = run(300 * MS, 300 * MS, 320 * MS);
-        assert_eq!(times, [0, 50 * MS, 310 * MS, 314 * MS]);
+        let times = run(320 * MS, 320 * MS, 360 * MS);
+        assert_eq!(times, [0, 250 * MS, 340 * MS, 350 * MS]);
     }
 
     #[test]
@@ -123,6 +127,7 @@ mod tests {
         let late: Vec<i64> = times.iter().copied().filter(|t| *t > due).collect();
         assert!(late.windows(2).all(|w| w[1] - w[0] <= OVERDUE_MOST));
         assert!(late.len() < 15, "{late:?}");
+        assert!(late[0] - due <= OVERDUE_MOST);
         assert!(times.len() - late.len() < 6, "{times:?}");
     }
 
