@@ -5,8 +5,11 @@
 pub mod evidence;
 pub mod farm;
 pub mod matrix;
+pub mod merge;
 pub mod plan;
+pub mod plan_file;
 pub mod predict;
 pub mod run;
 pub mod shard;
+pub mod simulate;
 pub mod verdict;
