@@ -35,6 +35,7 @@ fn the_newest_cloud_kernels_become_images() {
         "debian:bookworm-security",
         "debian:trixie-security",
         "debian:trixie-backports",
+        "debian:6.18-cloud",
         "debian:sid",
         "debian:experimental",
     ] {
@@ -65,6 +66,13 @@ fn the_archive_has_a_range_to_bisect() {
             offer.spec(),
             offer.image.version,
             offer.image.suite
+        );
+    }
+    for series in ["5.10.", "6.1.", "6.12.", "6.18.", "7."] {
+        let is_of_it = |version: &str| version.starts_with(series);
+        assert!(
+            kernels.iter().any(|offer| is_of_it(&offer.image.version)),
+            "no kernel of {series}"
         );
     }
     assert!(kernels.len() > 50, "{} kernels", kernels.len());

@@ -22,6 +22,9 @@ pub struct Offer {
     /// The packages that hold its files: from 6.19 on the image package is an empty shell that
     /// depends on others, before it is the only one.
     pub parts: Vec<Package>,
+    /// A package of its files that no index lists (any more). Without a signed hash it cannot be
+    /// fetched, even where the file is still there.
+    lacks: Option<String>,
 }
 
 impl Offer {
@@ -48,12 +51,22 @@ impl Archive {
     /// Every kernel of every suite, oldest first; one that several suites have is listed once,
     /// with the first of them.
     pub fn kernels(&self) -> Result<Vec<Offer>> {
+        let mut offers = self.all_offers()?;
+        offers.retain(|offer| offer.lacks.is_none());
+        Ok(offers)
+    }
+
+    /// Those that lack a package too.
+    fn all_offers(&self) -> Result<Vec<Offer>> {
         let mut offers: Vec<Offer> = Vec::new();
         for of_suite in self.each_suite(|suite| self.offers(suite))? {
             for offer in of_suite {
                 let same = |o: &Offer| o.image.sha256 == offer.image.sha256;
-                if !offers.iter().any(same) {
-                    offers.push(offer);
+                match offers.iter().position(same) {
+                    None => offers.push(offer),
+                    // Another suite may list what one lacks.
+                    Some(at) if offers[at].lacks.is_some() => offers[at] = offer,
+                    Some(_) => {}
                 }
             }
         }
@@ -84,7 +97,7 @@ impl Archive {
                 offers
             }
             KernelSpec::Exact { version, flavour } => {
-                let all = self.kernels()?;
+                let all = self.all_offers()?;
                 let matching = choose_exact(&all, version, *flavour);
                 if matching.is_empty() {
                     return Err(no_kernel(spec, nearest_offers(&all, version, *flavour)));
@@ -95,8 +108,19 @@ impl Archive {
                 return Err(no_kernel(spec, "it is not one of the archive".to_owned()));
             }
         };
+        let lacking = found.last().and_then(|offer| offer.lacks.clone());
+        found.retain(|offer| offer.lacks.is_none());
         found.reverse();
-        Ok(found)
+        match lacking {
+            Some(package) if found.is_empty() => Err(no_kernel(
+                spec,
+                format!(
+                    "the archive's index does not list {package} (any more), which holds a part \
+                     of it; if you have the packages, use deb:FILE,FILE"
+                ),
+            )),
+            _ => Ok(found),
+        }
     }
 
     /// The kernel that `spec` means now: of its candidates the first whose files are still there.
@@ -179,30 +203,22 @@ fn offer(image: &Package, packages: &[Package]) -> Option<Offer> {
     if needs().any(|needed| needed.name.starts_with("linux-image-")) {
         return None;
     }
-    let part_of = |needed: &&Dependency| {
-        ["linux-base-", "linux-binary-", "linux-modules-"]
-            .iter()
-            .any(|kind| needed.name.strip_prefix(kind) == Some(release))
-    };
     let mut parts = Vec::new();
-    for needed in needs().filter(part_of) {
-        parts.push(
-            packages
-                .iter()
-                .find(|package| {
-                    package.name == needed.name
-                        && needed
-                            .exactly
-                            .as_ref()
-                            .is_none_or(|v| *v == package.version)
-                })?
-                .clone(),
-        );
+    let mut lacks = None;
+    for needed in needs() {
+        let kind = needed.name.strip_suffix(release);
+        let Some("linux-base-" | "linux-binary-" | "linux-modules-") = kind else {
+            continue;
+        };
+        match packages.iter().find(|package| satisfies(package, needed)) {
+            Some(part) => parts.push(part.clone()),
+            // It has the configuration and the list of built-in modules: good to have, no more.
+            None if kind == Some("linux-base-") => {}
+            None => lacks = Some(needed.name.clone()),
+        }
     }
-    if !parts
-        .iter()
-        .any(|part| part.name.starts_with("linux-binary-"))
-    {
+    let is_shell = |needed: &Dependency| needed.name.starts_with("linux-binary-");
+    if !needs().any(is_shell) {
         parts.push(image.clone());
     }
     Some(Offer {
@@ -211,7 +227,13 @@ fn offer(image: &Package, packages: &[Package]) -> Option<Offer> {
         flavour,
         image: image.clone(),
         parts,
+        lacks,
     })
+}
+
+fn satisfies(package: &Package, needed: &Dependency) -> bool {
+    let version = needed.exactly.as_ref();
+    package.name == needed.name && version.is_none_or(|version| *version == package.version)
 }
 
 /// What `version` means among `all`, oldest first: a release's own version if one has it, else
@@ -241,7 +263,7 @@ fn choose_exact(all: &[Offer], wanted: &str, flavour: Flavour) -> Vec<Offer> {
 fn nearest_offers(all: &[Offer], wanted: &str, flavour: Flavour) -> String {
     let same: Vec<_> = all
         .iter()
-        .filter(|offer| offer.flavour == flavour)
+        .filter(|offer| offer.flavour == flavour && offer.lacks.is_none())
         .collect();
     let after = same.partition_point(|o| version::compare(&o.image.version, wanted).is_lt());
     let near = [after.checked_sub(1), Some(after)];
@@ -331,6 +353,11 @@ mod tests {
                 "7.4-1",
                 &["linux-binary-7.4-amd64"],
             ),
+            package(
+                "linux-image-6.18-amd64",
+                "6.18-1",
+                &["linux-base-6.18-amd64"],
+            ),
         ]
     }
 
@@ -346,12 +373,9 @@ mod tests {
                     .iter()
                     .map(|p| format!("{} {}", p.name, p.version))
                     .collect();
-                format!(
-                    "{} ({}): {}",
-                    offer.spec(),
-                    offer.release,
-                    parts.join(" + ")
-                )
+                let lacks = offer.lacks.as_ref().map(|name| format!(", lacks {name}"));
+                let parts = parts.join(" + ") + &lacks.unwrap_or_default();
+                format!("{} ({}): {parts}", offer.spec(), offer.release)
             })
             .collect();
         insta::assert_snapshot!(listed.join("\n"));
