@@ -2,6 +2,8 @@
 
 use crate::model::{CellResult, RunResults, Status};
 use crate::overview::gravity;
+use crate::story::words;
+use crate::text::{one_line, shortened};
 
 /// One reason to look, and the cells it concerns.
 #[derive(Debug)]
@@ -22,6 +24,19 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// Why, on one line of at most `limit` characters; of a cell that is clean by surprise, what
+    /// was expected of it.
+    pub fn reason(&self, limit: usize) -> String {
+        let mut reason = one_line(&self.first.reason);
+        if self.first.status == Status::Clean && !self.first.as_expected() {
+            reason = format!(
+                "expected {}, but {reason}",
+                words(&self.first.expected, " or ")
+            );
+        }
+        shortened(&reason, limit).into_owned()
+    }
+
     /// `closing/tun, closing-bulk/tun`.
     pub fn lanes(&self) -> String {
         let lanes: Vec<String> = self

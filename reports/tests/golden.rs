@@ -1,6 +1,6 @@
 //! The files of a made-up run, compared with what was looked at and found good.
 
-use tunfarm_reports::console::{Style, table};
+use tunfarm_reports::console::{Style, show, table};
 use tunfarm_reports::export::{Exporter, junit, kcidb, ktap, markdown};
 use tunfarm_reports::{Report, fixtures, sentence};
 
@@ -40,4 +40,27 @@ fn kcidb_json() {
 #[test]
 fn summary_md() {
     insta::assert_snapshot!(export(&markdown::Markdown));
+}
+
+#[test]
+fn show_a_cell() {
+    let run = fixtures::sample();
+    let dir = tempfile::tempdir().unwrap();
+    fixtures::lay(&run, dir.path()).unwrap();
+    let report = Report::new(&run, dir.path());
+    let found = show::find(&report, "6.12 no-orphan closing/tun");
+    assert_eq!(found.len(), 1);
+    let text = show::show(&report, found[0], Style::Mono);
+    insta::assert_snapshot!(text.replace(&dir.path().display().to_string(), "RUN"));
+}
+
+#[test]
+fn cells_are_found_by_pieces_of_their_names() {
+    let run = fixtures::sample();
+    let report = Report::new(&run, std::path::Path::new("."));
+    let count = |words| show::find(&report, words).len();
+    assert_eq!(count("2.6.32.69/stock/closing/tun"), 1);
+    assert_eq!(count("2.6.32.69/stock/closing"), 2);
+    assert_eq!(count("loopback closing-bulk"), 3);
+    assert_eq!(count("4.19"), 0);
 }

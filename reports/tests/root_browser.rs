@@ -149,9 +149,7 @@ fn expected_matrix(run: &RunResults) -> Value {
             };
             let mark = browser_mark(square.worst());
             let remark = square.remark().map(|r| format!(" {r}")).unwrap_or_default();
-            format!("{mark} {}{remark}", square.words())
-                .trim()
-                .to_owned()
+            format!("{mark}{}{remark}", square.words())
         }));
         row
     });
@@ -216,7 +214,7 @@ fn filters_and_permalinks() {
         "location.hash = {:?}; 1",
         format!("#cell={}", clean.id)
     ));
-    browser.eval("new Promise(r => setTimeout(r, 50)).then(() => 1)");
+    browser.settle();
     assert_eq!(browser.eval(shown), written.run.cells.len());
     silent(&browser);
 }
@@ -229,7 +227,7 @@ fn without_scripts_verdicts_and_reasons_are_there() {
         "Emulation.setScriptExecutionDisabled",
         serde_json::json!({ "value": true }),
     );
-    browser.open(&written.page(), "");
+    browser.load(&written.page(), "");
     let text = browser.call("DOM.getDocument", serde_json::json!({ "depth": 0 }));
     let root = serde_json::json!({ "nodeId": text["root"]["nodeId"] });
     let html = browser.call("DOM.getOuterHTML", root)["outerHTML"].to_string();
@@ -274,7 +272,7 @@ fn noise_is_text() {
     let mut browser = Browser::start();
     browser.open(&written.page(), "");
     browser.eval("document.querySelectorAll('details.cell').forEach(d => { d.open = true; })");
-    browser.eval("new Promise(r => setTimeout(r, 50)).then(() => 1)");
+    browser.settle();
     assert_eq!(browser.eval("document.scripts.length"), 2);
     let why = browser.eval("document.querySelector('.why').textContent");
     assert!(why.as_str().unwrap().contains("<script>alert(1)</script>"));

@@ -1,5 +1,6 @@
 //! What a run looks like on a terminal: progress while it goes on, a table at its end.
 
+pub mod show;
 pub mod table;
 
 use std::io::{self, IsTerminal, Write};

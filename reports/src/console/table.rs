@@ -98,7 +98,7 @@ fn reasons(out: &mut String, run: &RunResults, style: Style) {
                 text::one_line(&cell.id.kernel),
                 text::one_line(&cell.id.driver),
                 text::shortened(&text::one_line(&group.lanes()), 400),
-                text::shortened(&text::one_line(&cell.reason), 400)
+                group.reason(400)
             );
         }
         if groups.len() > LISTED {

@@ -43,7 +43,7 @@ impl Exporter for Markdown {
                     fit(&cell.id.kernel),
                     fit(Overview::driver_heading(&cell.id.driver)),
                     fit(&text::shortened(&group.lanes(), 400)),
-                    fit(&text::shortened(&cell.reason, 400))
+                    fit(&group.reason(400))
                 );
             }
             if groups.len() > LISTED {

@@ -43,7 +43,8 @@ function follow() {
   target.scrollIntoView({ block: 'start' });
 }
 window.addEventListener('hashchange', follow);
-follow();
+// After the browser's own jump to the fragment, which would take the focus away again.
+window.addEventListener('load', () => setTimeout(follow));
 
 // On paper nothing can be opened: what is wrong is, up to a number a printer can bear.
 let opened = [];

@@ -9,7 +9,7 @@ function timeScale(panels) {
   const low = Math.max(1e-3, Math.min(...times, 1));
   const high = Math.max(...times, low * 10);
   const [from, to] = [Math.log10(low * 0.9), Math.log10(high * 1.1)];
-  const x = (t) => 132 + (Math.log10(Math.max(t, low)) - from) / (to - from) * 508;
+  const x = (t) => 152 + (Math.log10(Math.max(t, low)) - from) / (to - from) * 488;
   const ticks = [];
   for (let decade = Math.ceil(from); decade <= to; decade++) ticks.push(10 ** decade);
   return { x, ticks };
@@ -38,7 +38,7 @@ function timePlot(panels, name) {
     root.append(svg('line', { x1: x(t), x2: x(t), y1: head + 24, y2: bottom, class: 'grid' }));
     text(x(t), bottom + 14, tickWords(t), { class: 'axis', 'text-anchor': 'middle' });
   }
-  text(386, bottom + 30, 'script’s clock, logarithmic', { class: 'axis', 'text-anchor': 'middle' });
+  text(396, bottom + 30, 'script’s clock, logarithmic', { class: 'axis', 'text-anchor': 'middle' });
 
   panels.forEach(({ title, plot, trouble }, n) => {
     const y = head + n * tall;
@@ -48,8 +48,8 @@ function timePlot(panels, name) {
       [trouble ? 'fin few' : 'fin', 'FINs on the wire', plot.fins, y + 68],
     ];
     for (const [style, label, times, yy] of tracks) {
-      text(124, yy + 4, `${label}: ${times.length}`, { class: 'axis', 'text-anchor': 'end' });
-      root.append(svg('line', { x1: 132, x2: 640, y1: yy, y2: yy, class: 'track' }));
+      text(144, yy + 4, `${label}: ${times.length}`, { class: 'axis', 'text-anchor': 'end' });
+      root.append(svg('line', { x1: 152, x2: 640, y1: yy, y2: yy, class: 'track' }));
       for (const t of times) {
         const mark = style === 'timer'
           ? svg('circle', { cx: x(t), cy: yy, r: 5, class: 'mark timer' })
@@ -60,10 +60,10 @@ function timePlot(panels, name) {
     }
     const [floor, ceiling] = [y + 136, y + 90];
     const level = (v) => floor - (v / most) * (floor - ceiling);
-    text(124, y + 108, 'sk_wmem_alloc', { class: 'axis', 'text-anchor': 'end' });
+    text(144, y + 108, 'sk_wmem_alloc', { class: 'axis', 'text-anchor': 'end' });
     const peak = Math.max(0, ...plot.wmem_alloc.map((p) => p[1]));
-    text(124, y + 122, plot.wmem_alloc.length ? `at most ${peak}` : 'not sampled', { class: 'axis', 'text-anchor': 'end' });
-    root.append(svg('line', { x1: 132, x2: 640, y1: floor, y2: floor, class: 'track' }));
+    text(144, y + 122, plot.wmem_alloc.length ? `at most ${peak}` : 'not sampled', { class: 'axis', 'text-anchor': 'end' });
+    root.append(svg('line', { x1: 152, x2: 640, y1: floor, y2: floor, class: 'track' }));
     if (plot.wmem_alloc.length) {
       let d = '';
       let before = null;

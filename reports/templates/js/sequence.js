@@ -64,7 +64,9 @@ function sequence(plot, name) {
       if (state) text(82, y(n) + 4, state, { class: state === 'GONE' ? 'state gone' : 'state' });
     }
     if (state && state !== 'GONE') {
-      root.append(svg('rect', { x: 190, y: y(n) - step / 2, width: 6, height: step, class: piece.from === n ? 'band first' : 'band' }));
+      // A gap where a state begins.
+      const gap = piece.from === n ? 3 : 0;
+      root.append(svg('rect', { x: 190, y: y(n) - step / 2 + gap, width: 6, height: step - gap, class: 'band' }));
     }
   });
 

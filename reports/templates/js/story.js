@@ -2,6 +2,8 @@
 
 const section = (title, ...children) => el('section', {}, el('h4', {}, title), ...children);
 
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 function witnesses(list) {
   const rows = list.map((w) => el('tr', { class: `says-${w.says}` },
     el('th', { scope: 'row' }, w.witness), el('td', {}, el('b', {}, w.says)), el('td', {}, w.reading)));
@@ -54,7 +56,12 @@ const hasPlot = (plot) => plot && (plot.packets.length || plot.timeouts.length |
 function story(cell, cells) {
   const notes = [cell.remark, cell.mechanism && `Mechanism: ${cell.mechanism}.`, cell.standing,
     cell.earlier && `Earlier attempts in this run: ${cell.earlier}.`].filter(Boolean);
-  const out = [el('ul', { class: 'notes' }, ...notes.map((note) => el('li', {}, note)))];
+  const out = [el('ul', { class: 'notes' }, ...notes.map((note) => el('li', {}, sentence(note))))];
+  // What failed comes before what it looked like.
+  if (cell.failure) out.push(failure(cell.failure));
+  for (const f of cell.findings) {
+    out.push(section(`Console: ${f.kind}`, el('pre', { tabindex: 0, class: 'wrap' }, [f.headline, ...f.frames.map((frame) => `    ${frame}`)].join('\n'))));
+  }
   const pictures = [];
   if (hasPlot(cell.plot)) {
     const control = cell.control === null ? null : cells[cell.control];
@@ -72,13 +79,9 @@ function story(cell, cells) {
     pictures.push(section('Witnesses', witnesses(cell.witnesses)));
   }
   out.push(el('div', { class: 'pictures' }, ...pictures));
-  if (cell.failure) out.push(failure(cell.failure));
-  for (const f of cell.findings) {
-    out.push(section(`Console: ${f.kind}`, el('pre', { tabindex: 0 }, [f.headline, ...f.frames.map((frame) => `    ${frame}`)].join('\n'))));
-  }
-  if (cell.ss) out.push(section('ss -tinom', el('pre', { tabindex: 0 }, cell.ss)));
+  if (cell.ss) out.push(section(el('code', {}, 'ss -tinom'), el('pre', { tabindex: 0, class: 'wrap' }, cell.ss)));
   if (cell.console) {
-    out.push(el('details', { class: 'inner' }, el('summary', {}, 'the console, beginning and end'), el('pre', { tabindex: 0 }, cell.console)));
+    out.push(el('details', { class: 'inner' }, el('summary', {}, 'the console, beginning and end'), el('pre', { tabindex: 0, class: 'wrap' }, cell.console)));
   }
   out.push(files(cell), command(cell));
   if (cell.time) out.push(el('p', { class: 'muted' }, cell.time));

@@ -30,7 +30,7 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new("sh")
             .arg("-c")
-            .arg(r#"exec chromium "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#)
+            .arg(r#"exec timeout --kill-after=5 240 chromium "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#)
             .arg("chromium")
             .args([
                 "--headless",
@@ -114,7 +114,7 @@ impl Browser {
     }
 
     /// Opens a file with a fragment and waits until it has loaded.
-    pub fn open(&mut self, file: &Path, fragment: &str) {
+    pub fn load(&mut self, file: &Path, fragment: &str) {
         // From a blank page, so that a new fragment is a new load.
         for url in [
             "about:blank".to_owned(),
@@ -126,6 +126,17 @@ impl Browser {
                 self.receive();
             }
         }
+    }
+
+    /// [`Browser::load`], and lets the page's own script follow the fragment.
+    pub fn open(&mut self, file: &Path, fragment: &str) {
+        self.load(file, fragment);
+        self.settle();
+    }
+
+    /// Lets the page do what it has put off until after loading.
+    pub fn settle(&mut self) {
+        self.eval("new Promise(r => setTimeout(() => setTimeout(r))).then(() => 1)");
     }
 
     /// The value of an expression in the page.
@@ -168,7 +179,10 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // `timeout` ends with the browser, or ends it: nothing is left behind, nothing waits for
+        // ever.
+        let close = b"{\"id\":0,\"method\":\"Browser.close\"}\0";
+        let _ = self.input.write_all(close);
         let _ = self.child.wait();
     }
 }

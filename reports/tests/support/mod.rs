@@ -5,6 +5,8 @@
 pub mod browser;
 pub mod ktap;
 
+use tunfarm_reports::model::{Event, RunResults};
+
 /// A small generator of repeatable noise (xorshift64*): the same noise on every machine.
 pub struct Random(u64);
 
@@ -49,5 +51,67 @@ impl Random {
             }
         }
         out
+    }
+}
+
+/// The events of a run as the runner would send them.
+pub fn events(run: &RunResults) -> Vec<Event> {
+    let mut events = vec![Event::RunStarted {
+        plan: run.plan.clone(),
+        cells: run.cells.len(),
+        kernels: run.kernels.len(),
+    }];
+    for kernel in &run.kernels {
+        let what = format!("boot {}", kernel.label);
+        let label = kernel.label.clone();
+        events.push(Event::Preparing {
+            what: what.clone(),
+            kernel: label.clone(),
+        });
+        events.push(Event::Prepared {
+            what,
+            kernel: label,
+            ms: 4321.0,
+        });
+        events.push(Event::KernelReady {
+            kernel: Box::new(kernel.clone()),
+        });
+    }
+    for cell in &run.cells {
+        events.push(Event::CellStarted {
+            id: cell.id.clone(),
+        });
+        events.push(Event::CellFinished {
+            result: Box::new(cell.clone()),
+        });
+    }
+    events.push(Event::Note {
+        text: "one package is gone".into(),
+    });
+    events.push(Event::RunFinished {
+        results: Box::new(run.clone()),
+    });
+    events
+}
+
+/// A writer whose text can be looked at while somebody else owns a copy.
+#[derive(Clone, Default)]
+pub struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Shared {
+    /// What was written.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
