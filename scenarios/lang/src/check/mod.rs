@@ -29,6 +29,7 @@ pub fn check(script: &Script) -> Errors {
 /// [`MAX_DIAGNOSTICS`] errors the rest is not looked at.
 #[must_use]
 pub fn check_with(script: &Script, definitions: &Definitions) -> Errors {
+    let definitions = &definitions.clone().with_lines_of(script);
     let mut checker = Checker {
         definitions,
         errors: Errors::none(script.source.clone()),

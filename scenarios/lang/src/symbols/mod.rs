@@ -15,6 +15,8 @@ mod timestamping;
 
 use std::collections::BTreeMap;
 
+use crate::ast::Script;
+
 pub use icmp::{ICMP_V4, ICMP_V6, IcmpType, code_number, type_number};
 pub use selftests::IpVersion;
 pub use tcp_info::{InfoField, SK_MEMINFO, TCP_CC_INFO, TCP_INFO};
@@ -88,6 +90,26 @@ impl Definitions {
     /// Defines `name`; a later definition replaces an earlier one.
     pub fn define(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.0.insert(name.into(), value.into());
+    }
+
+    /// The same with the `--define=NAME=VALUE` lines of `script`.
+    #[must_use]
+    pub fn with_lines_of(mut self, script: &Script) -> Self {
+        for line in script
+            .options
+            .iter()
+            .filter(|line| line.name.node == "define")
+        {
+            let text = line
+                .value
+                .as_ref()
+                .map(|value| value.to_string())
+                .unwrap_or_default();
+            if let Some((name, value)) = text.split_once('=') {
+                self.define(name, value);
+            }
+        }
+        self
     }
 
     /// What `name` was defined as.
