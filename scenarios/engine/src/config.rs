@@ -14,6 +14,8 @@ pub const SERVER_PORT: u16 = 8080;
 pub struct Config {
     /// IPv4, IPv6, or IPv6 sockets with mapped addresses.
     pub ip: IpVersion,
+    /// What the job asks for, before the script's own options.
+    pub asked_ip: IpVersion,
     /// Address of the kernel under test.
     pub local: IpAddr,
     /// Length of its network's prefix.
@@ -67,6 +69,7 @@ impl Config {
         };
         Config {
             ip,
+            asked_ip: ip,
             local,
             local_prefix,
             remote,
@@ -94,7 +97,7 @@ impl Config {
         for (name, value) in &job.defines {
             config.defines.define(name, value);
         }
-        let mut options: Vec<(String, Option<String>)> = job
+        let given: Vec<(String, Option<String>)> = job
             .options
             .iter()
             .map(|line| {
@@ -105,15 +108,12 @@ impl Config {
                 }
             })
             .collect();
-        options.extend(script.options.iter().map(|line| {
+        config.apply_all(given)?;
+        config.asked_ip = config.ip;
+        config.apply_all(script.options.iter().map(|line| {
             let value = line.value.as_ref().map(|v| v.node.to_string());
             (line.name.node.clone(), value)
-        }));
-        for (name, value) in options {
-            config
-                .apply(&name, value.as_deref())
-                .map_err(|why| format!("option --{name}: {why}"))?;
-        }
+        }))?;
         if config.local.is_ipv4() != config.remote.is_ipv4() {
             return Err(format!(
                 "--local_ip {} and --remote_ip {} are of different IP versions",
@@ -126,6 +126,17 @@ impl Config {
     /// The first address of the remote prefix.
     pub fn remote_network(&self) -> IpAddr {
         network(self.remote, self.remote_prefix)
+    }
+
+    fn apply_all(
+        &mut self,
+        options: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Result<(), String> {
+        for (name, value) in options {
+            self.apply(&name, value.as_deref())
+                .map_err(|why| format!("option --{name}: {why}"))?;
+        }
+        Ok(())
     }
 
     fn apply(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {

@@ -3,10 +3,12 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use crate::datapath::Gso;
 use crate::sys::{self, check};
 
 /// `PACKET_AUXDATA` (2.6.21) and the status bit for a checksum that is still to be filled in.
 const PACKET_AUXDATA: i32 = 8;
+const PACKET_VNET_HDR: i32 = 15;
 const TP_STATUS_CSUMNOTREADY: u32 = 1 << 3;
 const MAX_PACKET: usize = 1 << 18;
 /// What the kernel may queue for us before it drops; scripts send bursts of hundreds of packets.
@@ -144,6 +146,55 @@ impl Sniffer {
             }
         }
         Ok((seen, address.sll_pkttype == libc::PACKET_OUTGOING))
+    }
+}
+
+/// A packet socket that sends super-segments (`PACKET_VNET_HDR`, Linux 2.6.27).
+#[derive(Debug)]
+pub struct GsoSender {
+    fd: OwnedFd,
+    index: u32,
+}
+
+impl GsoSender {
+    /// One for the device of this number.
+    pub fn open(index: u32) -> io::Result<GsoSender> {
+        let fd = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+        sys::set_int(&fd, libc::SOL_PACKET, PACKET_VNET_HDR, 1)?;
+        Ok(GsoSender { fd, index })
+    }
+
+    /// Sends a packet that begins with its IP header.
+    pub fn send(&self, packet: &[u8], gso: Gso) -> io::Result<()> {
+        const ETHERNET: u16 = 14;
+        let protocol = if gso.v6 {
+            libc::ETH_P_IPV6
+        } else {
+            libc::ETH_P_IP
+        } as u16;
+        let gso = Gso {
+            headers: gso.headers + ETHERNET,
+            ..gso
+        };
+        let mut frame = gso.header().to_vec();
+        // The addresses of the loopback device are zeros.
+        frame.extend([0; 12]);
+        frame.extend(protocol.to_be_bytes());
+        frame.extend_from_slice(packet);
+        let address = link_address(self.index, protocol);
+        // SAFETY: pointers and lengths of `frame` and `address`.
+        let sent = unsafe {
+            libc::sendto(
+                self.fd.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                (&raw const address).cast(),
+                size_of_val(&address) as libc::socklen_t,
+            )
+        };
+        check(sent as i32)?;
+        Ok(())
     }
 }
 

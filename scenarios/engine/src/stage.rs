@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tunfarm_lang::Script;
-use tunfarm_protocol::{Job, ScriptResult, SetupStage};
+use tunfarm_protocol::{IpVersion, Job, ScriptResult, SetupStage};
 
 use crate::clock::{Clock, tighten_timers};
 use crate::config::Config;
@@ -78,17 +78,30 @@ impl Stage {
     /// See [`NotSet`].
     pub fn set(job: &Job, script: Script, dir: &Path, hooks: Hooks) -> Result<Stage, NotSet> {
         let config = Config::of(job, &script).map_err(job_error)?;
+        if config.ip != config.asked_ip {
+            return Err(NotSet::Unsupported(format!(
+                "the script is for {} only",
+                match config.ip {
+                    IpVersion::Ipv4 => "IPv4",
+                    IpVersion::Ipv6 => "IPv6",
+                    IpVersion::Mapped => "IPv6 sockets with mapped addresses",
+                }
+            )));
+        }
         for (name, value) in &job.sysctls {
             sys::write_sysctl(name, value)
                 .map_err(|e| job_error(format!("setting the sysctl {name} to {value}: {e}")))?;
         }
-        let datapath = Datapath::set(job, &config).map_err(|e| match e {
+        let mut datapath = Datapath::set(job, &config).map_err(|e| match e {
             SetError::Unsupported(reason) => NotSet::Unsupported(reason),
             SetError::Failed(message) => NotSet::Setup {
                 stage: SetupStage::Datapath,
                 message,
             },
         })?;
+        if !script.init.is_empty() {
+            datapath.add_stand_in();
+        }
         // Without it events are up to 50 µs late, which the tolerance covers.
         let _ = tighten_timers();
         let limit_us = (job.limit_s as i64).saturating_mul(1_000_000);

@@ -9,10 +9,11 @@
 //!   remote prefix is a `local` one, and an XDP program drops at ingress what goes to it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
-use super::{SetError, Step, drop_filter};
+use super::{Gso, SetError, Step, drop_filter, tun};
 use crate::config::Config;
-use crate::sniff::{Seen, Sniffer};
+use crate::sniff::{GsoSender, Seen, Sniffer};
 use crate::sys::{self, Link, Netlink, Route, RouteKind};
 
 /// Name of the device.
@@ -21,6 +22,21 @@ pub const DEVICE: &str = "lo";
 /// The loopback device with addresses and routes.
 pub struct Loopback {
     sniffer: Sniffer,
+    super_segments: Option<GsoSender>,
+    /// Keeps an idle TUN device alive.
+    stand_in: Option<OwnedFd>,
+}
+
+impl Loopback {
+    /// Makes a device that is called as the TUN device would be, for commands that configure it
+    /// (`tc qdisc add dev tun0 …`): a dummy, or an idle TUN device where there is no dummy driver.
+    /// No packet of the script passes it. Without either such commands fail, and say so.
+    pub fn add_stand_in(&mut self) {
+        let dummy = Netlink::open().and_then(|mut netlink| netlink.add_dummy(tun::DEVICE));
+        if dummy.is_err() {
+            self.stand_in = tun::idle().ok();
+        }
+    }
 }
 
 impl Loopback {
@@ -70,12 +86,27 @@ impl Loopback {
             })?;
         let sniffer = Sniffer::open(DEVICE)
             .step(|| format!("opening an AF_PACKET socket on {DEVICE} (CONFIG_PACKET)"))?;
-        Ok(Loopback { sniffer })
+        let super_segments =
+            if config.mss > 0 {
+                Some(GsoSender::open(index).step(|| {
+                    format!("opening an AF_PACKET socket for super-segments on {DEVICE}")
+                })?)
+            } else {
+                None
+            };
+        Ok(Loopback {
+            sniffer,
+            super_segments,
+            stand_in: None,
+        })
     }
 
     /// Puts a packet into the stack.
-    pub fn inject(&mut self, packet: &[u8]) -> io::Result<()> {
-        self.sniffer.send(packet)
+    pub fn inject(&mut self, packet: &[u8], gso: Option<Gso>) -> io::Result<()> {
+        match (&self.super_segments, gso) {
+            (Some(sender), Some(gso)) => sender.send(packet, gso),
+            _ => self.sniffer.send(packet),
+        }
     }
 
     /// The next packet that left the stack. The same packet coming in again is passed over, and

@@ -2,6 +2,7 @@
 
 mod drop_filter;
 mod ethernet;
+mod gso;
 mod loopback;
 mod tun;
 
@@ -9,8 +10,9 @@ use std::io;
 
 use tunfarm_protocol::{Datapath as Kind, Job};
 
+pub use gso::{Gso, VNET_HEADER};
 pub use loopback::Loopback;
-pub use tun::{Gso, Tun};
+pub use tun::Tun;
 
 use crate::config::Config;
 use crate::sniff::Seen;
@@ -56,6 +58,13 @@ impl Datapath {
         }
     }
 
+    /// Lets commands find a device called as the TUN device, also where packets pass loopback.
+    pub fn add_stand_in(&mut self) {
+        if let Datapath::Loopback(loopback) = self {
+            loopback.add_stand_in();
+        }
+    }
+
     /// The device's name.
     pub fn device(&self) -> &'static str {
         match self {
@@ -69,7 +78,7 @@ impl Datapath {
     pub fn inject(&mut self, packet: &[u8], gso: Option<Gso>) -> io::Result<()> {
         match self {
             Datapath::Tun(tun) => tun.inject(packet, gso),
-            Datapath::Loopback(loopback) => loopback.inject(packet),
+            Datapath::Loopback(loopback) => loopback.inject(packet, gso),
         }
     }
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use tunfarm_protocol::{Reader, TunMode, TunOptions};
 
-use super::{SetError, Step, ethernet};
+use super::{Gso, SetError, Step, VNET_HEADER, ethernet};
 use crate::config::Config;
 use crate::sniff::{Seen, Sniffer};
 use crate::sys::{self, Link, Netlink, Route, RouteKind, check};
@@ -27,8 +27,6 @@ const IFF_MULTI_QUEUE: i16 = 0x0100;
 const IFF_BACKPRESSURE: i16 = 0x0040;
 /// `TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN`: what an ordinary card offers.
 const OFFLOADS: u64 = 0x1 | 0x2 | 0x4 | 0x8;
-/// `struct virtio_net_hdr` without mergeable buffers.
-const VNET_HEADER: usize = 10;
 const MAX_PACKET: usize = 1 << 17;
 /// How long an injected packet may wait for room in the stack.
 const WRITE_TIMEOUT_NS: i64 = 1_000_000_000;
@@ -200,28 +198,6 @@ impl Drain {
     }
 }
 
-/// How a super-segment is to be cut (`struct virtio_net_hdr`).
-#[derive(Clone, Copy, Debug)]
-pub struct Gso {
-    /// IPv6.
-    pub v6: bool,
-    /// Bytes of payload in each segment.
-    pub size: u16,
-    /// Bytes of headers, from the IP header to the TCP options.
-    pub headers: u16,
-}
-
-impl Gso {
-    fn header(self) -> [u8; VNET_HEADER] {
-        // flags, gso_type (1 TCPV4, 4 TCPV6), hdr_len, gso_size, csum_start, csum_offset.
-        // No VIRTIO_NET_HDR_F_NEEDS_CSUM: the checksum of the whole is right already.
-        let kind = if self.v6 { 4 } else { 1 };
-        let [h0, h1] = self.headers.to_ne_bytes();
-        let [s0, s1] = self.size.to_ne_bytes();
-        [0, kind, h0, h1, s0, s1, 0, 0, 0, 0]
-    }
-}
-
 fn read(fd: RawFd, buffer: &mut [u8]) -> io::Result<()> {
     // SAFETY: pointer and length are those of `buffer`.
     let len = unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -298,6 +274,16 @@ fn open_queue(flags: i16) -> Result<OwnedFd, SetError> {
     // SAFETY: the argument points to an ifreq.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), TUNSETIFF as _, &raw mut request) })
         .step(|| format!("making {DEVICE} (TUNSETIFF, flags {:#x})", flags as u16))?;
+    Ok(fd)
+}
+
+/// A device that is up and that nothing is routed to; it lives as long as the descriptor.
+pub fn idle() -> Result<OwnedFd, SetError> {
+    let fd = open_queue(IFF_NO_PI | libc::IFF_TUN as i16)?;
+    let index = sys::interface_index(DEVICE).step(|| format!("looking up {DEVICE}"))?;
+    Netlink::open()
+        .and_then(|mut netlink| netlink.set_up(Link(index)))
+        .step(|| format!("bringing {DEVICE} up"))?;
     Ok(fd)
 }
 

@@ -70,6 +70,21 @@ impl Netlink {
         self.change_link(link, libc::IFF_UP as u32, &mut Message::new())
     }
 
+    /// Makes a link of the `dummy` driver, and brings it up.
+    pub fn add_dummy(&mut self, name: &str) -> io::Result<()> {
+        let mut message = Message::new();
+        message.put(&[libc::AF_UNSPEC as u8, 0, 0, 0]);
+        message.put(&0u32.to_ne_bytes());
+        message.put(&(libc::IFF_UP as u32).to_ne_bytes());
+        message.put(&(libc::IFF_UP as u32).to_ne_bytes());
+        message.attribute(libc::IFLA_IFNAME, &[name.as_bytes(), &[0]].concat());
+        let mut kind = Message::new();
+        kind.attribute(libc::IFLA_INFO_KIND, b"dummy\0");
+        message.attribute(libc::IFLA_LINKINFO, &kind.0);
+        let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+        self.request(libc::RTM_NEWLINK, flags, &message)
+    }
+
     /// Sets a link's MTU.
     pub fn set_mtu(&mut self, link: Link, mtu: u32) -> io::Result<()> {
         let mut attributes = Message::new();

@@ -1,0 +1,27 @@
+//! Super-segments: what the stack is told about them.
+
+/// Length of `struct virtio_net_hdr` without mergeable buffers.
+pub const VNET_HEADER: usize = 10;
+
+/// How a super-segment is to be cut (`struct virtio_net_hdr`).
+#[derive(Clone, Copy, Debug)]
+pub struct Gso {
+    /// IPv6.
+    pub v6: bool,
+    /// Bytes of payload in each segment.
+    pub size: u16,
+    /// Bytes of headers, from the IP header to the TCP options.
+    pub headers: u16,
+}
+
+impl Gso {
+    /// The header in front of the packet.
+    pub fn header(self) -> [u8; VNET_HEADER] {
+        // flags, gso_type (1 TCPV4, 4 TCPV6), hdr_len, gso_size, csum_start, csum_offset.
+        // No VIRTIO_NET_HDR_F_NEEDS_CSUM: the checksum of the whole is right already.
+        let kind = if self.v6 { 4 } else { 1 };
+        let [h0, h1] = self.headers.to_ne_bytes();
+        let [s0, s1] = self.size.to_ne_bytes();
+        [0, kind, h0, h1, s0, s1, 0, 0, 0, 0]
+    }
+}
