@@ -14,10 +14,10 @@ impl Reading {
     /// Reads all there are; a file this kernel does not have adds nothing.
     pub fn take() -> Reading {
         let mut reading = Reading::default();
-        for path in ["/proc/net/snmp", "/proc/net/netstat"] {
-            reading.add_tables(&sys::read(path).unwrap_or_default());
+        for name in ["snmp", "netstat"] {
+            reading.add_tables(&sys::read_net(name).unwrap_or_default());
         }
-        reading.add_list(&sys::read("/proc/net/snmp6").unwrap_or_default());
+        reading.add_list(&sys::read_net("snmp6").unwrap_or_default());
         reading
     }
 

@@ -1,33 +1,8 @@
-//! PID 1 of every virtual machine.
-//!
-//! Boots, finds out what the kernel has, says "ready", spins until a job is there, runs it, hands
-//! the evidence out.
-
-mod capture;
-mod collectors;
-mod counters;
-mod driver;
-mod evidence;
-mod facts;
-mod fw_cfg;
-mod init;
-mod job;
-mod loopback;
-mod modules;
-mod mounts;
-mod observer;
-mod packetdrill;
-mod pit;
-mod port;
-mod probe;
-mod quiet;
-mod sampler;
-mod ss;
-mod stage;
-mod sys;
-mod warmup;
+//! PID 1 of every virtual machine, and its `/sbin/modprobe`.
 
 use std::process::ExitCode;
+
+use tunfarm_guest::{init, modules};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned());

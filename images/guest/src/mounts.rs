@@ -73,14 +73,19 @@ pub fn mount_all() -> io::Result<Mounted> {
     }
     let _ = mount("debugfs", "/sys/kernel/debug", "debugfs");
     let _ = mount("tracefs", "/sys/kernel/tracing", "tracefs");
-    let tracefs = TRACEFS
-        .into_iter()
-        .find(|dir| sys::exists(&format!("{dir}/trace")));
+    let tracefs = tracefs();
     Ok(Mounted {
         sysfs,
         devtmpfs,
         tracefs,
     })
+}
+
+/// Where tracefs is mounted, by itself or inside debugfs.
+pub fn tracefs() -> Option<&'static str> {
+    TRACEFS
+        .into_iter()
+        .find(|dir| sys::exists(&format!("{dir}/trace")))
 }
 
 /// Makes `/dev/net/tun` where the kernel has not; called once a driver is loaded.

@@ -41,6 +41,12 @@ pub fn read(path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A file of `/proc/net` as the calling thread's own network namespace shows it; `/proc/net` itself
+/// shows that of the process's first thread, which is all there is before 3.17.
+pub fn read_net(name: &str) -> io::Result<String> {
+    read(&format!("/proc/thread-self/net/{name}")).or_else(|_| read(&format!("/proc/net/{name}")))
+}
+
 /// The first line of a file of the kernel's, without its line end.
 pub fn read_line(path: &str) -> Option<String> {
     Some(read(path).ok()?.lines().next()?.trim_end().to_owned())

@@ -12,9 +12,9 @@ use crate::sys;
 
 /// All TCP sockets of both families.
 pub fn sockets() -> io::Result<Vec<Sample>> {
-    let mut text = sys::read("/proc/net/tcp")?;
+    let mut text = sys::read_net("tcp")?;
     // A kernel without IPv6 has no such file.
-    text.push_str(&sys::read("/proc/net/tcp6").unwrap_or_default());
+    text.push_str(&sys::read_net("tcp6").unwrap_or_default());
     Ok(text.lines().filter_map(parse).collect())
 }
 
