@@ -29,8 +29,21 @@ pub fn compile(
     store: &Store,
 ) -> Result<Vec<(String, Vec<u8>)>> {
     let scratch = store.scratch()?;
+    let headers = store.scratch()?;
     let folder = scratch.path();
+    let mut overlays = Vec::new();
     for (path, text) in request.files {
+        if path.starts_with("include") {
+            // A header of the kernel that a patch changed takes the place of the packaged one.
+            let file = headers.path().join(overlays.len().to_string());
+            fs::write(&file, text).map_err(io_error("writing", &file))?;
+            overlays.extend(
+                sandbox
+                    .header(request.release, path)
+                    .map(|inside| (file, inside)),
+            );
+            continue;
+        }
         let inside = path.strip_prefix(DRIVER_FOLDER).unwrap_or(path);
         let file = folder.join(inside);
         if let Some(parent) = file.parent() {
@@ -64,7 +77,7 @@ pub fn compile(
         kernel: request.release.to_owned(),
         why,
     };
-    let ran = run(sandbox, folder, &command).map_err(toolchain)?;
+    let ran = run(sandbox, folder, &overlays, &command).map_err(toolchain)?;
     if !ran.success {
         return Err(match first_error(&ran.output) {
             Some(first) => Error::DoesNotCompile {
@@ -84,7 +97,7 @@ pub fn compile(
         "-c",
         "set -- *.ko; [ ! -e \"$1\" ] || strip --strip-debug \"$@\"",
     ];
-    let stripped = run(sandbox, folder, &strip).map_err(toolchain)?;
+    let stripped = run(sandbox, folder, &[], &strip).map_err(toolchain)?;
     if !stripped.success {
         return Err(toolchain(format!(
             "cannot strip the module: {}",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::edit::{EditError, EditRefused};
 use crate::modinfo::WrongModule;
+use crate::patch::PatchRefused;
 
 /// Why a driver could not be had for a kernel. Each kind is told apart: a driver that does not
 /// build is never reported as a scenario's failure.
@@ -19,7 +20,7 @@ pub enum Error {
         /// The kernel's release.
         kernel: String,
         /// What does not fit.
-        why: DoesNotApply,
+        why: Box<DoesNotApply>,
     },
     /// The compiler refuses it.
     #[error("{driver} does not build for {kernel}: {first}")]
@@ -80,10 +81,13 @@ pub enum Error {
         /// What is missing.
         why: String,
     },
-    /// A package could not be fetched or read.
-    #[error("{what}: {why}")]
-    Archive {
-        /// The package.
+    /// An index or a package could not be fetched, or the cache not be used.
+    #[error(transparent)]
+    Archive(#[from] tunfarm_images::Error),
+    /// A package could not be unpacked.
+    #[error("cannot unpack {what}: {why}")]
+    Package {
+        /// The package and its version.
         what: String,
         /// Why.
         why: String,
@@ -116,6 +120,9 @@ pub enum DoesNotApply {
     /// An edit was refused.
     #[error("{0}")]
     Edit(#[from] EditRefused),
+    /// A patch was refused.
+    #[error("{0}")]
+    Patch(#[from] PatchRefused),
 }
 
 /// The first error of the compiler, the linker or the kernel's own build checks.

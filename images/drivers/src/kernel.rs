@@ -31,6 +31,22 @@ pub enum Origin {
 }
 
 impl TargetKernel {
+    /// What is needed of `kernel`; `build_dir` is the user's own tree, which comes first.
+    pub fn of(kernel: &tunfarm_images::Kernel, build_dir: Option<PathBuf>) -> TargetKernel {
+        let origin = match (build_dir, &kernel.origin) {
+            (Some(build_dir), _) => Origin::Tree { build_dir },
+            (None, Some(origin)) => Origin::Package {
+                suite: origin.suite.clone(),
+                version: origin.version.clone(),
+            },
+            (None, None) => Origin::None,
+        };
+        TargetKernel {
+            release: kernel.label.clone(),
+            origin,
+        }
+    }
+
     /// The series that names source packages: `6.12` of `6.12.117+deb13-cloud-amd64`.
     pub fn series(&self) -> Option<String> {
         let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());

@@ -3,6 +3,7 @@
 pub mod archive;
 mod build;
 pub mod c;
+mod change;
 mod compile;
 mod deb;
 mod diff;
@@ -10,6 +11,7 @@ pub mod edit;
 mod error;
 mod kernel;
 pub mod modinfo;
+pub mod patch;
 mod root;
 mod sandbox;
 mod source;

@@ -4,14 +4,19 @@
 //! together from the packages that the headers depend on, unpacked but never configured. It is
 //! shared by every kernel that needs the same compiler; only the headers are a kernel's own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::archive::{Archive, Package, base_of, suites_of};
+use serde::{Deserialize, Serialize};
+
+use tunfarm_images::Digest;
+use tunfarm_images::archive::Dependency;
+
+use crate::archive::{Package, PackageSource, base_of, suites_of};
 use crate::error::io_error;
-use crate::store::{Store, key_of};
+use crate::store::Store;
 use crate::{Error, Result};
 
 /// What `make` needs besides what the headers depend on.
@@ -39,6 +44,9 @@ const USELESS: [&str; 6] = [
     "base-files",
 ];
 
+/// Part of every key: raised by one when the same packages would give another root.
+const GENERATION: &str = "build-root, version 1";
+
 /// Where a build takes place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildRoot {
@@ -46,12 +54,10 @@ pub struct BuildRoot {
     pub tools: PathBuf,
     /// The kernel's headers and build scripts.
     pub headers: PathBuf,
-    /// Hash of all packages in both.
-    pub key: String,
 }
 
 /// The packages a build needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Needed {
     tools: Vec<Package>,
     headers: Vec<Package>,
@@ -62,28 +68,41 @@ pub fn build_root(
     release: &str,
     suite: &str,
     version: &str,
-    archive: &dyn Archive,
+    archive: &dyn PackageSource,
     store: &Store,
 ) -> Result<BuildRoot> {
-    let needed = needed(release, suite, version, archive)?;
-    let key = |list: &[Package]| key_of(list.iter().map(|p| p.sha256.as_str()));
-    let (tools_key, headers_key) = (key(&needed.tools), key(&needed.headers));
-    let tools = store.folder("roots", &tools_key, |root| {
+    // Reading whole indices takes seconds, so what came of it is kept for as long as they last.
+    let suites = suites_of(suite);
+    let asked = Digest::of_lines([GENERATION, release, version, &archive.state(&suites)?]);
+    let needed = match store.record("build-roots", &asked) {
+        Some(known) => known,
+        None => {
+            let found = needed(release, suite, version, archive)?;
+            store.put_record("build-roots", &asked, &found)?;
+            found
+        }
+    };
+    let key = |list: &[Package]| {
+        let hashes = list.iter().map(|p| p.sha256.to_string());
+        Digest::of_lines(std::iter::once(GENERATION.to_owned()).chain(hashes))
+    };
+    let tools = store.folder("roots", &key(&needed.tools), |root| {
         lay_out(root)?;
         unpack_all(&needed.tools, archive, root)?;
         complete(root)
     })?;
-    let headers = store.folder("headers", &headers_key, |root| {
+    let headers = store.folder("headers", &key(&needed.headers), |root| {
         unpack_all(&needed.headers, archive, root)
     })?;
-    Ok(BuildRoot {
-        tools,
-        headers,
-        key: key_of([tools_key, headers_key]),
-    })
+    Ok(BuildRoot { tools, headers })
 }
 
-fn needed(release: &str, suite: &str, version: &str, archive: &dyn Archive) -> Result<Needed> {
+fn needed(
+    release: &str,
+    suite: &str,
+    version: &str,
+    archive: &dyn PackageSource,
+) -> Result<Needed> {
     let suites = suites_of(suite);
     let headers = format!("linux-headers-{release}");
     let listed = archive.packages(&headers, &suites)?;
@@ -94,31 +113,28 @@ fn needed(release: &str, suite: &str, version: &str, archive: &dyn Archive) -> R
         });
     };
     let mut chosen = BTreeMap::from([(headers, first)]);
-    let mut waiting: Vec<String> = TOOLS.iter().map(|t| (*t).to_owned()).collect();
+    let plain = |name: &str| Dependency {
+        name: name.to_owned(),
+        exactly: None,
+    };
+    let mut waiting: Vec<Vec<Dependency>> = TOOLS.iter().map(|t| vec![plain(t)]).collect();
     for package in chosen.values() {
-        waiting.extend(alternatives(&package.depends));
+        waiting.extend(package.depends.iter().cloned());
     }
-    let mut seen = BTreeSet::new();
-    while let Some(dependency) = waiting.pop() {
-        if !seen.insert(dependency.clone()) {
+    while let Some(alternatives) = waiting.pop() {
+        let has = |d: &Dependency| USELESS.contains(&&*d.name) || chosen.contains_key(&d.name);
+        if alternatives.iter().any(has) {
             continue;
         }
-        let names: Vec<&str> = dependency.split('|').collect();
-        if names
-            .iter()
-            .any(|n| USELESS.contains(n) || chosen.contains_key(*n))
-        {
-            continue;
-        }
-        for name in names {
-            let listed = archive.packages(name, &suites)?;
-            if let Some(package) = choose(&listed, suite, version) {
-                waiting.extend(alternatives(&package.depends));
-                chosen.insert(name.to_owned(), package.clone());
+        for dependency in alternatives {
+            let listed = archive.packages(&dependency.name, &suites)?;
+            let wanted = dependency.exactly.as_deref().unwrap_or(version);
+            if let Some(package) = choose(&listed, suite, wanted) {
+                waiting.extend(package.depends.iter().cloned());
+                chosen.insert(dependency.name, package.clone());
                 break;
             }
             // A name that no package has is a virtual one; nothing a compiler needs is.
-            tracing::debug!(name, "no package of this name");
         }
     }
     let (headers, tools) = chosen
@@ -134,22 +150,6 @@ fn choose<'a>(listed: &'a [Package], suite: &str, version: &str) -> Option<&'a P
     let base = base_of(suite);
     let of_base = || listed.iter().rev().find(|p| p.suite == base);
     own.or_else(of_base).or_else(|| listed.last())
-}
-
-/// The dependencies in a `Depends` field: alternatives joined by `|`, without versions.
-fn alternatives(depends: &str) -> Vec<String> {
-    depends
-        .split(',')
-        .map(|dependency| {
-            let names: Vec<_> = dependency
-                .split('|')
-                .filter_map(|name| name.split_whitespace().next())
-                .map(|name| name.split(':').next().unwrap_or(name))
-                .collect();
-            names.join("|")
-        })
-        .filter(|d| !d.is_empty())
-        .collect()
 }
 
 /// The folders of a merged /usr, which packages of older releases rely on.
@@ -187,11 +187,11 @@ fn complete(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn unpack_all(packages: &[Package], archive: &dyn Archive, root: &Path) -> Result<()> {
+fn unpack_all(packages: &[Package], archive: &dyn PackageSource, root: &Path) -> Result<()> {
     for package in packages {
         let deb = archive.open(package)?;
-        crate::deb::unpack(deb, root).map_err(|e| Error::Archive {
-            what: format!("cannot unpack {} {}", package.name, package.version),
+        crate::deb::unpack(deb, root).map_err(|e| Error::Package {
+            what: format!("{} {}", package.name, package.version),
             why: e.to_string(),
         })?;
     }
@@ -203,22 +203,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dependencies_lose_versions_and_architectures() {
-        assert_eq!(
-            alternatives("linux-headers-x (= 1-1), gcc-14-for-host, awk | mawk:any (>= 2), "),
-            ["linux-headers-x", "gcc-14-for-host", "awk|mawk"]
-        );
-    }
-
-    #[test]
     fn the_compiler_is_the_releases_own() {
-        let package = |version: &str, suite: &str| Package {
-            name: "gcc-14".into(),
-            version: version.into(),
-            suite: suite.into(),
-            depends: String::new(),
-            sha256: String::new(),
-        };
+        let package = |version, suite| crate::archive::tests::package("gcc-14", version, suite);
         let listed = [
             package("14.2.0-19", "trixie"),
             package("14.3.0-1~bpo13+1", "trixie-backports"),

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::edit::Files;
+use crate::kernel::TargetKernel;
 use crate::root::BuildRoot;
 
 /// The folder inside the sandbox in which a driver is built; always the same, so that the same
@@ -26,6 +28,50 @@ pub enum Sandbox {
     },
 }
 
+impl Sandbox {
+    /// The kernel's headers among `paths` (`include/…`), which a patch wants to change.
+    pub fn headers_of<'a>(
+        &self,
+        kernel: &TargetKernel,
+        paths: impl Iterator<Item = &'a str>,
+    ) -> Files {
+        let plain = |p: &&str| p.starts_with("include/") && !p.split('/').any(|c| c == "..");
+        let read = |path: &str| {
+            let inside = self.header(&kernel.release, Path::new(path))?;
+            let real = match self {
+                Sandbox::Root(root) => root.headers.join(inside.strip_prefix("/").ok()?),
+                Sandbox::Host { .. } => inside,
+            };
+            let text = std::fs::read(real).ok()?;
+            Some((path.into(), String::from_utf8_lossy(&text).into_owned()))
+        };
+        paths.filter(plain).filter_map(read).collect()
+    }
+
+    /// Where the header `include/…` is inside the sandbox.
+    pub fn header(&self, release: &str, path: &Path) -> Option<PathBuf> {
+        match self {
+            Sandbox::Host { build_dir } => Some(build_dir.join(path)),
+            Sandbox::Root(root) => {
+                let source = root.headers.join("usr/src");
+                let mut folders: Vec<_> = std::fs::read_dir(source)
+                    .ok()?
+                    .flatten()
+                    .map(|e| e.file_name())
+                    .collect();
+                // The kernel's own folder has what is generated, the common one the rest.
+                let own = format!("linux-headers-{release}");
+                folders.sort_by_key(|name| *name != *own);
+                folders
+                    .iter()
+                    .map(|name| Path::new("usr/src").join(name).join(path))
+                    .find(|inside| root.headers.join(inside).is_file())
+                    .map(|inside| Path::new("/").join(inside))
+            }
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
@@ -35,11 +81,17 @@ pub struct Ran {
     pub output: String,
 }
 
-/// Runs `command` in the sandbox with `folder` as its only writable place.
+/// Runs `command` in the sandbox with `folder` as its only writable place. Each of `overlays`
+/// puts a file of this machine in the place of one inside.
 ///
 /// # Errors
 /// One sentence: what cannot be run, and what to do.
-pub fn run(sandbox: &Sandbox, folder: &Path, command: &[&str]) -> Result<Ran, String> {
+pub fn run(
+    sandbox: &Sandbox,
+    folder: &Path,
+    overlays: &[(PathBuf, PathBuf)],
+    command: &[&str],
+) -> Result<Ran, String> {
     let mut bwrap = Command::new("bwrap");
     bwrap.args([
         "--unshare-net",
@@ -80,6 +132,9 @@ pub fn run(sandbox: &Sandbox, folder: &Path, command: &[&str]) -> Result<Ran, St
             bwrap.arg("--ro-bind").arg(build_dir).arg(build_dir);
             bwrap.arg("--bind").arg(folder).arg(BUILD);
         }
+    }
+    for (file, inside) in overlays {
+        bwrap.arg("--ro-bind").arg(file).arg(inside);
     }
     bwrap.args(["--dev", "/dev", "--tmpfs", "/tmp", "--chdir", BUILD, "--"]);
     bwrap.args(command);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use liblzma::read::XzDecoder;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{Archive, Package, suites_of};
+use crate::archive::{Package, PackageSource, is_lost, suites_of};
 use crate::kernel::{Origin, TargetKernel};
 use crate::store::Store;
 use crate::version;
@@ -19,11 +19,13 @@ use crate::{Error, Result};
 /// The folder of the kernel's source in which tun lives.
 pub const DRIVER_FOLDER: &str = "drivers/net";
 
+const KIND: &str = "driver-sources";
+
 /// Files longer than this are no driver source.
 const LARGEST_FILE: u64 = 4 << 20;
 
 /// A driver's source files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Files by their path relative to the kernel's source.
     pub files: BTreeMap<PathBuf, String>,
@@ -39,7 +41,7 @@ pub struct Source {
 /// archive has lost this one.
 pub fn source_of(
     kernel: &TargetKernel,
-    archive: &dyn Archive,
+    archive: &dyn PackageSource,
     store: &Store,
     nearest: bool,
 ) -> Result<Source> {
@@ -60,7 +62,7 @@ fn from_package(
     kernel: &TargetKernel,
     suite: &str,
     wanted: &str,
-    archive: &dyn Archive,
+    archive: &dyn PackageSource,
     store: &Store,
     nearest: bool,
 ) -> Result<Source> {
@@ -80,7 +82,7 @@ fn from_package(
         Some(package) => match extract(package, archive, store) {
             Ok(files) => return Ok(source(package, files, None)),
             // An index lists packages whose files are gone.
-            Err(Error::Archive { why, .. }) => format!("{name} {wanted} cannot be had: {why}"),
+            Err(lost) if is_lost(&lost) => lost.to_string(),
             Err(other) => return Err(other),
         },
         None => format!("{} has no {name} {wanted}", suites.join(", ")),
@@ -107,18 +109,19 @@ fn source(package: &Package, files: BTreeMap<PathBuf, String>, nearest: Option<S
 
 fn extract(
     package: &Package,
-    archive: &dyn Archive,
+    archive: &dyn PackageSource,
     store: &Store,
 ) -> Result<BTreeMap<PathBuf, String>> {
-    if let Some(files) = store.record("tun-source", &package.sha256) {
+    if let Some(files) = store.record(KIND, &package.sha256) {
         return Ok(files);
     }
     let deb = archive.open(package)?;
-    let files = read_package(deb).map_err(|e| Error::Archive {
+    let files = read_package(deb).map_err(|e| Error::Package {
         what: format!("{} {}", package.name, package.version),
         why: e.to_string(),
     })?;
-    store.put_record("tun-source", &package.sha256, &files)?;
+    store.put_record(KIND, &package.sha256, &files)?;
+    archive.forget(package);
     Ok(files)
 }
 

@@ -33,13 +33,8 @@ mod tests {
 
     #[test]
     fn the_nearest_release_comes_first() {
-        let package = |version: &str| Package {
-            name: "linux-source-6.12".into(),
-            version: version.into(),
-            suite: "trixie".into(),
-            depends: String::new(),
-            sha256: String::new(),
-        };
+        let package =
+            |version| crate::archive::tests::package("linux-source-6.12", version, "trixie");
         let listed = ["6.12.94-1", "6.12.107-1", "6.12.115-1", "6.12.117-1"].map(package);
         let order = |wanted| by_distance(wanted, listed.iter())[0].version.clone();
         assert_eq!(order("6.12.116-1"), "6.12.115-1");

@@ -6,7 +6,9 @@
 mod apply;
 mod description;
 mod shipped;
+#[cfg(test)]
+mod tests;
 
-pub use apply::{EditRefused, Refusal, apply, apply_step};
+pub use apply::{EditRefused, Files, Refusal, apply, apply_step};
 pub use description::{Action, Anchor, Edit, EditError, Expected, IsBug, Names, Step};
 pub use shipped::{SHIPPED, find, shipped};
