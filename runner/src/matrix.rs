@@ -1,5 +1,6 @@
 //! The matrix: which kernels, drivers, scenarios and datapaths, and what is expected of them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Matrix {
     /// same kernel is called clean.
     #[serde(default)]
     pub positive_control: Option<String>,
+    /// Sysctls set in every guest, after those of the scenarios.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
     /// Statuses other than `clean` that are expected.
     #[serde(default)]
     pub expect: Vec<Expectation>,

@@ -71,7 +71,10 @@ impl Plan {
         for folder in &matrix.scenario_folders {
             collection.read(folder)?;
         }
-        let scenarios = select(&collection, &matrix.scenarios)?;
+        let mut scenarios = select(&collection, &matrix.scenarios)?;
+        for scenario in &mut scenarios {
+            scenario.spec.sysctls.extend(matrix.sysctls.clone());
+        }
         for (what, empty) in [
             ("`kernels` is empty", matrix.kernels.is_empty()),
             ("`drivers` is empty", matrix.drivers.is_empty()),

@@ -129,7 +129,14 @@ impl Farm {
         let host = Host::find().await?;
         let accel = match setup.accel {
             AccelChoice::Fixed(accel) => accel,
-            AccelChoice::Trial => Accel::Tcg,
+            AccelChoice::Trial => match host.trial(Accel::Kvm).await {
+                Ok(_) => Accel::Kvm,
+                Err(why) => {
+                    let text = format!("KVM is not used: {why}");
+                    let _ = events.send(Event::Note { text });
+                    Accel::Tcg
+                }
+            },
         };
         let root = setup.cache.clone().unwrap_or_else(Cache::default_dir);
         let cache = Cache::open(&root)?;
@@ -144,7 +151,7 @@ impl Farm {
             cache,
             archive: Arc::new(archive),
             nearest_source: setup.nearest_source,
-            cpus: processors(),
+            cpus: tunfarm_machine::cpus(),
             events,
             tools: tokio::sync::OnceCell::new(),
         })
@@ -203,25 +210,13 @@ impl Lab for Farm {
     }
 }
 
-/// The guest: `$TUNFARM_GUEST`, else `tunfarm-guest` beside this program.
-fn guest() -> Result<PathBuf, FarmError> {
+/// The guest binary: `$TUNFARM_GUEST`, else `tunfarm-guest` beside this program.
+pub fn guest() -> Result<PathBuf, FarmError> {
     let path = match std::env::var_os(GUEST_VARIABLE) {
         Some(path) => PathBuf::from(path),
         None => std::env::current_exe().unwrap_or_default().with_file_name("tunfarm-guest"),
     };
     if path.is_file() { Ok(path) } else { Err(FarmError::NoGuest { path }) }
-}
-
-/// The processors that this process may use.
-fn processors() -> Vec<usize> {
-    // SAFETY: the set is plain data, and its size is passed with it.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) != 0 {
-            return Vec::new();
-        }
-        (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &set)).collect()
-    }
 }
 
 fn host_name() -> String {
