@@ -1,10 +1,15 @@
 //! Measures the report of a big run: `thousand [CELLS [DIR]]` prints one JSON object with its
-//! sizes, how long it took to make, and, where `chromium` is there, to open.
+//! sizes, how long it took to make, and, where Debian's `chromium` is there, to open and to use.
+
+#[path = "../tests/support/browser.rs"]
+#[allow(dead_code, reason = "the tests use the rest of it")]
+mod browser;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use serde_json::{Value, json};
 use tunfarm_reports::{fixtures, write_all};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,18 +29,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write_all(&run, &dir)?;
     let made_ms = ms(began);
     let size = |name: &str| std::fs::metadata(dir.join(name)).map(|m| m.len());
-    let opened_ms = open(&dir.join("report.html"))?;
-    println!(
-        "{}",
-        serde_json::json!({
-            "cells": run.cells.len(),
-            "report_html_bytes": size("report.html")?,
-            "junit_xml_bytes": size("junit.xml")?,
-            "results_json_bytes": size("results.json")?,
-            "all_files_made_ms": made_ms,
-            "opened_ms": opened_ms,
-        })
-    );
+    let mut said = json!({
+        "cells": run.cells.len(),
+        "report_html_bytes": size("report.html")?,
+        "junit_xml_bytes": size("junit.xml")?,
+        "results_json_bytes": size("results.json")?,
+        "all_files_made_ms": made_ms.round(),
+    });
+    if Command::new("chromium").arg("--version").output().is_ok() {
+        said["browser"] = open(&dir.join("report.html").canonicalize()?);
+    }
+    println!("{said:#}");
     Ok(())
 }
 
@@ -43,47 +47,44 @@ fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-/// How long the browser itself says the page took until it was loaded and its filters were set
-/// up, or nothing if there is no browser. What the browser needs to start is not counted.
-fn open(page: &Path) -> Result<Option<f64>, Box<dyn std::error::Error>> {
-    let profile = tempfile::tempdir()?;
-    // A page that frames the report and writes down when that has loaded.
-    let frame = profile.path().join("frame.html");
-    std::fs::write(
-        &frame,
-        format!(
-            "<!DOCTYPE html><iframe id=f width=1280 height=900></iframe><output id=o></output><script>\
-             const t = performance.now(); f.onload = () => {{ \
-             requestAnimationFrame(() => setTimeout(() => {{ \
-             o.textContent = 'ms=' + (performance.now() - t) + ';'; }})); }}; \
-             f.src = 'file://{}';</script>",
-            page.display()
-        ),
-    )?;
-    let output = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--timeout=20000",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}", frame.display()))
-        .output();
-    let output = match output {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let took = output
-        .split_once(">ms=")
-        .and_then(|(_, rest)| rest.split_once(';'));
-    let took = took.ok_or("the browser did not finish opening the report")?;
-    Ok(Some(took.0.parse()?))
+/// What the browser measures itself: from the navigation to the first frame after loading, one
+/// filter over all cells, the first cell opened (which parses the data), and the longest frame of
+/// a scroll through the whole page.
+fn open(page: &Path) -> Value {
+    let mut browser = browser::Browser::start();
+    browser.look(1280, 900, "light");
+    browser.open(page, "");
+    browser.eval(
+        "(async () => {
+            const frame = () => new Promise((r) => requestAnimationFrame(r));
+            await frame();
+            const opened = performance.now();
+            const timed = async (work) => {
+                const from = performance.now();
+                work();
+                await frame();
+                return Math.round(performance.now() - from);
+            };
+            const form = document.getElementById('filters');
+            const set = (value) => () => {
+                form.elements.status.value = value;
+                form.dispatchEvent(new Event('input'));
+            };
+            const filtered = await timed(set('orphan-bug'));
+            await timed(set(''));
+            const cell = document.querySelector('details.cell');
+            const first_cell = await timed(() => { cell.open = true; });
+            let longest = 0;
+            let last = performance.now();
+            for (let y = 0; y < document.documentElement.scrollHeight; y += 450) {
+                scrollTo(0, y);
+                await frame();
+                const now = performance.now();
+                longest = Math.max(longest, now - last);
+                last = now;
+            }
+            return { opened_ms: Math.round(opened), filter_ms: filtered,
+                first_cell_ms: first_cell, longest_scroll_frame_ms: Math.round(longest) };
+        })()",
+    )
 }

@@ -22,6 +22,7 @@ pub mod reporter;
 pub mod sentence;
 pub mod story;
 pub mod text;
+pub mod timer;
 
 pub use compare::{Change, apply_baseline, diff};
 pub use console::Console;

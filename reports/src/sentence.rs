@@ -62,11 +62,15 @@ fn the_bug(combinations: &[(&str, &str, &Square<'_>)], names: &KernelNames) -> S
         .count();
     if having.is_empty() {
         return match (judged, all) {
-            (0, _) => format!("None of {} could be judged.", counted(all, "combination")),
-            (_, 1) => "The one combination does not have the tun orphan bug.".to_owned(),
+            (0, 1) => "The one combination could not be judged.".to_owned(),
+            (0, a) => format!("None of {a} combinations could be judged."),
+            (1, 1) => "The one combination does not have the tun orphan bug.".to_owned(),
             (j, a) if j == a => format!("None of {a} combinations has the tun orphan bug."),
+            (1, a) => format!(
+                "The one combination of {a} that could be judged does not have the tun orphan bug."
+            ),
             (j, a) => format!(
-                "None of the {j} combinations that could be judged has the tun orphan bug ({a} were planned)."
+                "None of the {j} combinations (of {a}) that could be judged has the tun orphan bug."
             ),
         };
     }
@@ -111,7 +115,7 @@ fn controls_only(run: &RunResults) -> String {
         .count();
     format!(
         "Only loopback controls were run: {clean} of {} clean.",
-        counted(run.cells.len(), "cell")
+        run.cells.len()
     )
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::history::Past;
 use crate::model::{CellResult, Event, RunResults, Status};
 use crate::reporter::Consumer;
 use crate::text;
@@ -22,11 +23,15 @@ pub struct Console {
     style: Style,
     /// Where the run's files are, for the last lines.
     dir: Option<PathBuf>,
+    past: Option<LookUp>,
     done: usize,
     cells: usize,
     unexpected: usize,
     preparing: Vec<String>,
 }
+
+/// Finds out what earlier runs say about a run.
+type LookUp = Box<dyn FnMut(&RunResults) -> Option<Past> + Send>;
 
 enum Progress {
     /// A bar that is painted again and again.
@@ -105,10 +110,22 @@ impl Console {
             progress,
             style,
             dir,
+            past: None,
             done: 0,
             cells: 0,
             unexpected: 0,
             preparing: Vec::new(),
+        }
+    }
+
+    /// The same, saying at the end what is new since the last run; `look_up` is asked once.
+    pub fn with_past(
+        self,
+        look_up: impl FnMut(&RunResults) -> Option<Past> + Send + 'static,
+    ) -> Console {
+        Console {
+            past: Some(Box::new(look_up)),
+            ..self
         }
     }
 
@@ -169,7 +186,8 @@ impl Console {
         if let Progress::Live(bar) = &self.progress {
             bar.finish_and_clear();
         }
-        let text = table::render(run, self.style, self.dir.as_deref());
+        let past = self.past.as_mut().and_then(|look_up| look_up(run));
+        let text = table::render(run, past.as_ref(), self.style, self.dir.as_deref());
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }

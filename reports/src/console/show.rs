@@ -7,15 +7,13 @@ use crate::Report;
 use crate::model::{CellId, CellResult, Plot};
 use crate::story::{self, story};
 use crate::text::{one_line, printable, shortened};
+use crate::timer::{Expiry, expiries};
 
 /// Packets shown before some in the middle are left out.
 const PACKETS: usize = 60;
 
 /// Bytes of `ss.txt` shown from each end.
 const SS_BYTES: usize = 2000;
-
-/// A packet answers a timer within this many seconds.
-const ANSWERED: f64 = 0.05;
 
 /// Finds the cells a person means by `words`: a whole cell name, or pieces of one
 /// (`6.12 no-orphan closing`), each of which must be in it.
@@ -77,7 +75,7 @@ pub fn show(report: &Report<'_>, cell: &CellResult, style: Style) -> String {
 /// One line of the diagram.
 enum Line<'a> {
     Packet(bool, &'a str),
-    Timer,
+    Timer(Expiry),
     LeftOut(usize),
 }
 
@@ -96,14 +94,14 @@ fn diagram(out: &mut String, plot: &Plot) {
     let between =
         |t: f64| head < tail && plot.packets[head].0 <= t && t <= plot.packets[tail - 1].0;
     lines.extend(
-        plot.timeouts
-            .iter()
-            .filter(|t| !between(**t))
-            .map(|t| (*t, Line::Timer)),
+        expiries(plot)
+            .into_iter()
+            .filter(|expiry| !between(expiry.t))
+            .map(|expiry| (expiry.t, Line::Timer(expiry))),
     );
     // Stable: at the same time the timer, pushed last, must come before what it sends.
     lines.sort_by(|(a, x), (b, y)| {
-        let later = |line: &Line<'_>| !matches!(line, Line::Timer);
+        let later = |line: &Line<'_>| !matches!(line, Line::Timer(_));
         a.total_cmp(b).then(later(x).cmp(&later(y)))
     });
     let _ = writeln!(
@@ -117,7 +115,7 @@ fn diagram(out: &mut String, plot: &Plot) {
         let text = match line {
             Line::Packet(true, text) => format!("──▶ {}", one_line(text)),
             Line::Packet(false, text) => format!("◀── {}", one_line(text)),
-            Line::Timer => timer(plot, t),
+            Line::Timer(expiry) => timer(&expiry),
             Line::LeftOut(count) => format!("⋮   {count} packets left out, see capture.pcap"),
         };
         let _ = writeln!(
@@ -138,25 +136,10 @@ fn ends(count: usize) -> (usize, usize) {
     }
 }
 
-fn timer(plot: &Plot, t: f64) -> String {
-    let sent = plot
-        .packets
-        .iter()
-        .any(|(at, leaves, _)| *leaves && *at >= t - 0.001 && *at <= t + ANSWERED);
-    let gone = plot
-        .states
-        .iter()
-        .any(|(at, state)| state == "GONE" && (at - t).abs() < 1.0);
-    let rto = plot.rto_ms.iter().rfind(|(since, _)| *since < t);
-    let rto = rto
-        .map(|(_, ms)| format!(" of {ms:.0} ms"))
-        .unwrap_or_default();
-    let what = match (sent, gone) {
-        (true, _) => "sent again",
-        (false, true) => "gives up, the socket is dropped",
-        (false, false) => "nothing reaches the wire",
-    };
-    format!("RTO{rto} fires: {what}")
+fn timer(expiry: &Expiry) -> String {
+    let rto = expiry.rto_ms.map(|ms| format!(" of {ms:.0} ms"));
+    let rto = rto.unwrap_or_default();
+    format!("RTO{rto} fires: {}", expiry.came.words())
 }
 
 /// One line for the cell and one for its control: timer, wire, memory.

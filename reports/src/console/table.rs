@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Style;
 use crate::attention::{Section, sections};
+use crate::history::Past;
 use crate::model::{RunResults, Status};
 use crate::overview::Overview;
 use crate::sentence::sentence;
@@ -14,7 +15,7 @@ use crate::text;
 const LISTED: usize = 20;
 
 /// The table, the reasons, the summary and, if given, where the files are.
-pub fn render(run: &RunResults, style: Style, dir: Option<&Path>) -> String {
+pub fn render(run: &RunResults, past: Option<&Past>, style: Style, dir: Option<&Path>) -> String {
     let mut out = String::from("\n");
     matrix(&mut out, run, style);
     reasons(&mut out, run, style);
@@ -24,7 +25,7 @@ pub fn render(run: &RunResults, style: Style, dir: Option<&Path>) -> String {
     for note in &run.notes {
         let _ = writeln!(out, "note: {}", text::one_line(note));
     }
-    let _ = writeln!(out, "\n{}", text::one_line(&sentence(run, None)));
+    let _ = writeln!(out, "\n{}", text::one_line(&sentence(run, past)));
     if let Some(dir) = dir {
         let _ = writeln!(out, "reports: {}", dir.display());
     }

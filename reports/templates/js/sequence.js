@@ -1,24 +1,15 @@
 // The sequence diagram: packets between the kernel under test and its peer, the socket's state
 // beside them, and every RTO with what came of it.
 
-// A retransmission follows its timer within the same softirq; this is generous.
-const ANSWERED = 0.05;
-
 function sequenceRows(plot) {
   const rows = [];
   for (const [t, out, text] of plot.packets) rows.push({ t, kind: out ? 'out' : 'in', text });
-  for (const t of plot.timeouts) {
-    const sent = plot.packets.some(([p, out]) => out && p >= t - 0.001 && p <= t + ANSWERED);
-    const left = plot.left_out && t > plot.left_out.from && t < plot.left_out.to;
-    const gone = plot.states.some(([s, state]) => state === 'GONE' && Math.abs(s - t) < 1);
-    const rto = at(plot.rto_ms, t - 0.001);
-    const what = sent ? 'sent again' : gone ? 'gives up, the socket is dropped' : 'nothing reaches the wire';
-    if (!left) {
-      rows.push({
-        t, kind: 'rto', refused: !sent && !gone,
-        text: `RTO${rto ? ` of ${milliseconds(rto)}` : ''} fires: ${what}`,
-      });
-    }
+  for (const { t, rto_ms: rto, came, words } of plot.expiries) {
+    if (plot.left_out && t > plot.left_out.from && t < plot.left_out.to) continue;
+    rows.push({
+      t, kind: 'rto', refused: came === 'nothing',
+      text: `RTO${rto ? ` of ${milliseconds(rto)}` : ''} fires: ${words}`,
+    });
   }
   if (plot.left_out) {
     rows.push({ t: plot.left_out.from, kind: 'gap', text: `${plural(plot.left_out.count, 'packet')} left out, see the capture` });

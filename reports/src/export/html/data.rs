@@ -10,6 +10,7 @@ use crate::model::{CellId, CellResult, Plot, WitnessSays};
 use crate::overview::Overview;
 use crate::story;
 use crate::text::{one_line, printable};
+use crate::timer::{Expiry, expiries};
 
 /// Bounds of what one cell may put into the report; the files have all of it.
 const PACKETS: usize = 120;
@@ -72,6 +73,7 @@ struct Finding {
 #[derive(Serialize)]
 struct PlotData {
     timeouts: Vec<f64>,
+    expiries: Vec<Drawn>,
     fins: Vec<f64>,
     retransmissions: Vec<f64>,
     wmem_alloc: Vec<(f64, u32)>,
@@ -79,6 +81,14 @@ struct PlotData {
     rto_ms: Vec<(f64, f64)>,
     packets: Vec<(f64, bool, String)>,
     left_out: Option<LeftOut>,
+}
+
+/// An expiry with its words.
+#[derive(Serialize)]
+struct Drawn {
+    #[serde(flatten)]
+    expiry: Expiry,
+    words: &'static str,
 }
 
 /// Packets in the middle that the diagram does not show.
@@ -216,6 +226,14 @@ fn plot(plot: &Plot) -> PlotData {
     let (packets, left_out) = both_ends(packets);
     PlotData {
         timeouts: marks(&plot.timeouts),
+        expiries: expiries(plot)
+            .into_iter()
+            .take(MARKS)
+            .map(|expiry| Drawn {
+                expiry,
+                words: expiry.came.words(),
+            })
+            .collect(),
         fins: marks(&plot.fins),
         retransmissions: marks(&plot.retransmissions),
         wmem_alloc: levels(&plot.wmem_alloc),
