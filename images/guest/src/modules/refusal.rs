@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::sys;
+
 /// How much of the log's end is read, in bytes.
 const LOG_TAIL: usize = 64 * 1024;
 /// The log's newest lines about the module that are quoted.
@@ -13,6 +15,8 @@ const QUOTED: usize = 3;
 const READ_ALL: libc::c_int = 3;
 /// ELF machine number of x86-64.
 const EM_X86_64: u16 = 62;
+/// ELF type of an object file, which a module is.
+const ET_REL: u16 = 1;
 
 /// One sentence: what was refused, what the errno means for a module, what the kernel itself said.
 pub fn explain(name: &str, path: &str, error: &io::Error) -> String {
@@ -20,12 +24,16 @@ pub fn explain(name: &str, path: &str, error: &io::Error) -> String {
         Some(libc::ENOEXEC) => {
             foreign(path).unwrap_or("it was built for another kernel or with another compiler")
         }
-        Some(libc::ENOENT) => "it needs a symbol this kernel does not export, or the file is gone",
+        Some(libc::ENOENT) if sys::exists(path) => "it needs a symbol this kernel does not export",
+        Some(libc::ENOENT) => "the file is not there",
         Some(libc::EINVAL) => "a symbol's version, a relocation or a parameter does not fit",
         Some(libc::EEXIST) => "a module of this name is loaded already, or the driver is built in",
         Some(libc::EBUSY) => "a resource it registers is taken, perhaps by a built-in driver",
-        Some(libc::EPERM | libc::EKEYREJECTED | libc::ENOKEY | libc::EBADMSG) => {
-            "this kernel takes signed modules only"
+        Some(libc::EKEYREJECTED | libc::EBADMSG) => {
+            "its signature does not match its contents; strip it or sign it anew"
+        }
+        Some(libc::EPERM | libc::ENOKEY) => {
+            "this kernel only takes modules signed with a key it knows, or none at all"
         }
         Some(libc::ENOSYS) => "this kernel has no module loading (CONFIG_MODULES)",
         Some(libc::ENOMEM) => "the machine has too little memory for it",
@@ -37,7 +45,7 @@ pub fn explain(name: &str, path: &str, error: &io::Error) -> String {
     } else {
         format!("; the kernel says: {said}")
     };
-    format!("loading module {name} from {path} failed: {error}: {meaning}{said}")
+    format!("loading module {name} from {path} failed: {meaning} ({error}){said}")
 }
 
 /// What a file is, if it is no module for this machine.
@@ -47,8 +55,11 @@ fn foreign(path: &str) -> Option<&'static str> {
     if read.is_err() || head[..4] != *b"\x7fELF" {
         return Some("the file is no ELF object (a compressed module must be decompressed first)");
     }
-    let machine = u16::from_le_bytes([head[18], head[19]]);
-    (machine != EM_X86_64).then_some("it was built for another machine than x86-64")
+    let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
+    if half(18) != EM_X86_64 {
+        return Some("it was built for another machine than x86-64");
+    }
+    (half(16) != ET_REL).then_some("the file is a program or a library, not a module")
 }
 
 /// The end of the kernel's log.
@@ -106,6 +117,6 @@ mod tests {
     fn a_file_that_is_no_module_is_told_from_one_for_another_kernel() {
         let error = io::Error::from_raw_os_error(libc::ENOEXEC);
         assert!(explain("x", "/proc/version", &error).contains("no ELF object"));
-        assert!(explain("x", "/proc/self/exe", &error).contains("another kernel"));
+        assert!(explain("x", "/proc/self/exe", &error).contains("a program or a library"));
     }
 }
