@@ -291,7 +291,12 @@ fn pictures_for_people() {
     let failure = format!("cell={}", written.cell(Status::OtherFailure).id);
     for (width, device) in [(1280, "desktop"), (390, "phone")] {
         for scheme in ["light", "dark"] {
-            for (what, fragment) in [("top", ""), ("bug", &bug), ("failure", &failure)] {
+            for (what, fragment) in [
+                ("top", ""),
+                ("trend", "trend"),
+                ("bug", &bug),
+                ("failure", &failure),
+            ] {
                 browser.look(width, if width > 600 { 1500 } else { 1800 }, scheme);
                 browser.open(&written.page(), fragment);
                 let name = format!("{device}-{scheme}-{what}.png.base64");

@@ -12,6 +12,9 @@ use crate::timer::{Expiry, expiries};
 /// Packets shown before some in the middle are left out.
 const PACKETS: usize = 60;
 
+/// A state counts from this many seconds before it was sampled: the sampler looks after packets.
+const SAMPLED: f64 = 0.005;
+
 /// Bytes of `ss.txt` shown from each end.
 const SS_BYTES: usize = 2000;
 
@@ -77,6 +80,7 @@ enum Line<'a> {
     Packet(bool, &'a str),
     Timer(Expiry),
     LeftOut(usize),
+    Gone,
 }
 
 /// `  1.032  CLOSING     RTO fires: nothing reaches the wire`.
@@ -99,6 +103,8 @@ fn diagram(out: &mut String, plot: &Plot) {
             .filter(|expiry| !between(expiry.t))
             .map(|expiry| (expiry.t, Line::Timer(expiry))),
     );
+    let gone = plot.states.iter().find(|(_, state)| state == "GONE");
+    lines.extend(gone.map(|(t, _)| (*t, Line::Gone)));
     // Stable: at the same time the timer, pushed last, must come before what it sends.
     lines.sort_by(|(a, x), (b, y)| {
         let later = |line: &Line<'_>| !matches!(line, Line::Timer(_));
@@ -110,12 +116,13 @@ fn diagram(out: &mut String, plot: &Plot) {
         "time", "state"
     );
     for (t, line) in lines {
-        let state = plot.states.iter().rfind(|(since, _)| *since <= t + 1e-9);
+        let state = plot.states.iter().rfind(|(since, _)| *since <= t + SAMPLED);
         let state = state.map_or("", |(_, state)| state.as_str());
         let text = match line {
             Line::Packet(true, text) => format!("──▶ {}", one_line(text)),
             Line::Packet(false, text) => format!("◀── {}", one_line(text)),
             Line::Timer(expiry) => timer(&expiry),
+            Line::Gone => "the kernel no longer knows the socket".to_owned(),
             Line::LeftOut(count) => format!("⋮   {count} packets left out, see capture.pcap"),
         };
         let _ = writeln!(

@@ -6,8 +6,9 @@
 
 mod schema;
 mod standing;
+mod tracks;
+mod trend;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,9 +17,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use standing::{Good, Past, Standing, Turn};
+pub use trend::TrendPoint;
 
-use crate::model::{CellId, RunResults, Status};
-use standing::Seen;
+use crate::model::{CellId, CellResult, RunResults, Status};
+use standing::{Seen, Subject};
+use tracks::Tracks;
 
 /// How many earlier runs of a combination are looked at.
 const DEPTH: usize = 400;
@@ -67,17 +70,6 @@ pub enum HistoryError {
         /// Why.
         source: rusqlite::Error,
     },
-}
-
-/// One run as the trend shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrendPoint {
-    /// When it began, RFC 3339.
-    pub started: String,
-    /// Cells by status, in the order of [`Status::ALL`].
-    pub counts: [usize; Status::ALL.len()],
-    /// Cells that were not as expected.
-    pub unexpected: usize,
 }
 
 fn reading(source: rusqlite::Error) -> HistoryError {
@@ -187,22 +179,97 @@ impl History {
     pub fn past(&self, run: &RunResults) -> Result<Past, HistoryError> {
         let at = unix_ms(&run.started)?;
         let tracks = Tracks::new(run);
-        let mut standings = Vec::with_capacity(run.cells.len());
-        for cell in &run.cells {
-            let before = self.seen_before(tracks.of(&cell.id), &cell.id, at)?;
-            let mut standing = Standing::of(cell, &run.started, &before);
+        let subject = |cell: &CellResult| Subject {
+            track: tracks.of(&cell.id).to_owned(),
+            id: cell.id.clone(),
+            status: cell.status,
+            flaky: cell.flaky(),
+        };
+        let subjects: Vec<Subject> = run.cells.iter().map(subject).collect();
+        self.past_of(&subjects, &run.started, at, TrendPoint::of(run))
+    }
+
+    /// What the history says about the newest run it took; `None` while it is empty.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn newest(&self) -> Result<Option<Past>, HistoryError> {
+        let newest = self
+            .db
+            .query_row(
+                "SELECT id, started, at_ms FROM run ORDER BY at_ms DESC, id DESC LIMIT 1",
+                [],
+                |row| {
+                    let (id, started, at) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                    Ok::<(i64, String, i64), _>((id, started, at))
+                },
+            )
+            .optional()
+            .map_err(reading)?;
+        let Some((run, started, at)) = newest else {
+            return Ok(None);
+        };
+        let subjects = self.subjects(run)?;
+        let this = self.runs_before(i64::MAX, 1)?.pop();
+        let this = this.unwrap_or_else(|| TrendPoint::empty(&started));
+        self.past_of(&subjects, &started, at, this).map(Some)
+    }
+
+    /// The cells of a run, as they were recorded.
+    fn subjects(&self, run: i64) -> Result<Vec<Subject>, HistoryError> {
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT track, kernel, driver, scenario, lane, status, flaky FROM cell \
+                 WHERE run = ?1 ORDER BY kernel, driver, scenario, lane",
+            )
+            .map_err(reading)?;
+        let rows = query
+            .query_map([run], |row| {
+                let part = |at| row.get::<_, String>(at);
+                let name = format!("{}/{}/{}/{}", part(1)?, part(2)?, part(3)?, part(4)?);
+                Ok((part(0)?, name, status(&part(5)?), row.get(6)?))
+            })
+            .map_err(reading)?;
+        let mut subjects = Vec::new();
+        for row in rows {
+            let (track, name, status, flaky) = row.map_err(reading)?;
+            // A lane this version does not know has no place in what it tells.
+            if let Ok(id) = name.parse() {
+                subjects.push(Subject {
+                    track,
+                    id,
+                    status,
+                    flaky,
+                });
+            }
+        }
+        Ok(subjects)
+    }
+
+    fn past_of(
+        &self,
+        subjects: &[Subject],
+        started: &str,
+        at: i64,
+        this: TrendPoint,
+    ) -> Result<Past, HistoryError> {
+        let mut standings = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            let before = self.seen_before(&subject.track, &subject.id, at)?;
+            let mut standing = Standing::of(subject, started, &before);
             if standing.is_trouble() {
-                standing.last_good_driver = self.last_good_driver(run, &cell.id, at)?;
+                standing.last_good_driver =
+                    self.last_good_driver(subjects, &subject.id, started, at)?;
             }
             standings.push(standing);
         }
-        let than = self
-            .previous(at)?
-            .map(|started| since(&started, &run.started));
+        let mut trend = self.runs_before(at, TREND - 1)?;
+        trend.push(this);
         Ok(Past {
-            than,
+            than: self.previous(at)?.map(|before| since(&before, started)),
             standings,
-            trend: self.trend(run, at)?,
+            trend,
         })
     }
 
@@ -231,15 +298,16 @@ impl History {
         rows.collect::<Result<_, _>>().map_err(reading)
     }
 
-    /// The driver with which this kernel was last clean in the same scenario: in `run` itself, or
-    /// before it.
+    /// The driver with which this kernel was last clean in the same scenario: in the run itself,
+    /// or before it.
     fn last_good_driver(
         &self,
-        run: &RunResults,
+        subjects: &[Subject],
         id: &CellId,
+        started: &str,
         at: i64,
     ) -> Result<Option<Good>, HistoryError> {
-        let here = run.cells.iter().find(|other| {
+        let here = subjects.iter().find(|other| {
             other.status == Status::Clean
                 && other.id.driver != CellId::NO_DRIVER
                 && CellId {
@@ -250,7 +318,7 @@ impl History {
         if let Some(other) = here {
             return Ok(Some(Good {
                 label: other.id.driver.clone(),
-                started: run.started.clone(),
+                started: started.to_owned(),
             }));
         }
         self.db
@@ -282,118 +350,12 @@ impl History {
             .map_err(reading)
     }
 
-    /// The runs up to and with `run`, oldest first.
-    fn trend(&self, run: &RunResults, at: i64) -> Result<Vec<TrendPoint>, HistoryError> {
-        let mut points = self.runs_before(at, TREND - 1)?;
-        points.push(TrendPoint::of(run));
-        Ok(points)
-    }
-
-    /// The newest `limit` runs that began before `at` (milliseconds since 1970), oldest first.
-    fn runs_before(&self, at: i64, limit: usize) -> Result<Vec<TrendPoint>, HistoryError> {
-        let mut query = self
-            .db
-            .prepare_cached(
-                "SELECT run.started, cell.status, count(*), sum(NOT cell.as_expected), run.at_ms \
-                 FROM cell JOIN run ON run.id = cell.run \
-                 WHERE run.id IN (SELECT id FROM run WHERE at_ms < ?1 ORDER BY at_ms DESC LIMIT ?2) \
-                 GROUP BY run.id, cell.status ORDER BY run.at_ms, run.id",
-            )
-            .map_err(reading)?;
-        let rows = query
-            .query_map(params![at, limit as i64], |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    status(&row.get::<_, String>(1)?),
-                    row.get::<_, i64>(2)?,
-                    row.get::<_, i64>(3)?,
-                ))
-            })
-            .map_err(reading)?;
-        let mut points: Vec<TrendPoint> = Vec::new();
-        for row in rows {
-            let (started, status, count, unexpected) = row.map_err(reading)?;
-            if points.last().is_none_or(|p| p.started != started) {
-                points.push(TrendPoint {
-                    started,
-                    counts: Default::default(),
-                    unexpected: 0,
-                });
-            }
-            if let Some(point) = points.last_mut() {
-                point.add(status, count.max(0) as usize);
-                point.unexpected += unexpected.max(0) as usize;
-            }
-        }
-        Ok(points)
-    }
-
     /// All runs, oldest first, for `tunfarm history`.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn runs(&self) -> Result<Vec<TrendPoint>, HistoryError> {
         self.runs_before(i64::MAX, 10_000)
-    }
-}
-
-impl TrendPoint {
-    fn of(run: &RunResults) -> TrendPoint {
-        let mut point = TrendPoint {
-            started: run.started.clone(),
-            counts: Default::default(),
-            unexpected: run.summary().unexpected,
-        };
-        for cell in &run.cells {
-            point.add(cell.status, 1);
-        }
-        point
-    }
-
-    fn add(&mut self, status: Status, count: usize) {
-        if let Some(at) = Status::ALL.iter().position(|s| *s == status) {
-            self.counts[at] += count;
-        }
-    }
-
-    /// How many cells had this status.
-    pub fn count(&self, status: Status) -> usize {
-        Status::ALL
-            .iter()
-            .position(|s| *s == status)
-            .map_or(0, |at| self.counts[at])
-    }
-}
-
-/// What each kernel is followed by: its spec, unless several kernels of the run share it.
-struct Tracks<'a>(HashMap<&'a str, &'a str>);
-
-impl<'a> Tracks<'a> {
-    fn new(run: &'a RunResults) -> Tracks<'a> {
-        let mut uses: HashMap<&str, usize> = HashMap::new();
-        for kernel in &run.kernels {
-            *uses.entry(&kernel.spec).or_default() += 1;
-        }
-        let track = |kernel: &'a crate::model::KernelInfo| match uses[kernel.spec.as_str()] {
-            1 => kernel.spec.as_str(),
-            _ => kernel.label.as_str(),
-        };
-        Tracks(
-            run.kernels
-                .iter()
-                .map(|kernel| (kernel.label.as_str(), track(kernel)))
-                .collect(),
-        )
-    }
-
-    fn of<'b>(&self, id: &'b CellId) -> &'b str
-    where
-        'a: 'b,
-    {
-        self.0
-            .get(id.kernel.as_str())
-            .copied()
-            .unwrap_or(&id.kernel)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Where a cell stands compared with its past.
 
+use std::fmt;
+
 use super::TrendPoint;
-use crate::model::{CellId, CellResult, RunResults, Status};
+use crate::model::{CellId, RunResults, Status};
+use crate::text::one_line;
 
 /// Changes between good and bad, among the last [`WINDOW`] results, from which on a combination
 /// counts as flaky: a bug that came, went and came again.
@@ -78,6 +81,14 @@ pub struct Standing {
     pub last_good_driver: Option<Good>,
 }
 
+/// A result whose standing is asked for.
+pub(super) struct Subject {
+    pub track: String,
+    pub id: CellId,
+    pub status: Status,
+    pub flaky: bool,
+}
+
 /// An earlier result.
 pub(super) struct Seen {
     pub kernel: String,
@@ -96,7 +107,7 @@ fn good(status: Status) -> Option<bool> {
 
 impl Standing {
     /// Where `cell` stands after what was seen `before` (newest first).
-    pub(super) fn of(cell: &CellResult, started: &str, before: &[Seen]) -> Standing {
+    pub(super) fn of(cell: &Subject, started: &str, before: &[Seen]) -> Standing {
         let mut standing = Standing {
             id: cell.id.clone(),
             status: cell.status,
@@ -122,7 +133,7 @@ impl Standing {
         let recent: Vec<bool> = verdicts.take(WINDOW).collect();
         let turns = recent.windows(2).filter(|pair| pair[0] != pair[1]).count();
         standing.turn = match (now, last) {
-            _ if cell.flaky() || turns >= FLAKY_TURNS => Turn::Flaky,
+            _ if cell.flaky || turns >= FLAKY_TURNS => Turn::Flaky,
             (false, Some(false)) => Turn::StillFailing,
             (false, _) => Turn::New,
             (true, Some(false)) => Turn::Fixed,
@@ -190,7 +201,13 @@ impl Past {
                     status: b.status,
                     started: before.started.clone(),
                 });
-                Standing::of(cell, &run.started, seen.as_slice())
+                let subject = Subject {
+                    track: String::new(),
+                    id: cell.id.clone(),
+                    status: cell.status,
+                    flaky: cell.flaky(),
+                };
+                Standing::of(&subject, &run.started, seen.as_slice())
             })
             .collect();
         Past {
@@ -208,5 +225,32 @@ impl Past {
     /// The cells with this turn.
     pub fn with(&self, turn: Turn) -> impl Iterator<Item = &Standing> {
         self.standings.iter().filter(move |s| s.turn == turn)
+    }
+}
+
+/// One line for each cell that has something to tell: new, flaky, still failing, fixed.
+impl fmt::Display for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = 0;
+        for turn in [Turn::New, Turn::Flaky, Turn::StillFailing, Turn::Fixed] {
+            for standing in self.with(turn) {
+                let name = one_line(&standing.id.to_string());
+                let phrase = standing.phrase().unwrap_or_default();
+                let status = standing.status;
+                writeln!(
+                    f,
+                    "{status:<13}  {name}\n               {}",
+                    one_line(&phrase)
+                )?;
+                told += 1;
+            }
+        }
+        if told == 0 {
+            writeln!(
+                f,
+                "nothing new, nothing flaky, nothing failing, nothing fixed"
+            )?;
+        }
+        Ok(())
     }
 }

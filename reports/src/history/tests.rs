@@ -27,6 +27,7 @@ fn night(day: u8, kernel: &str, stock: Status, edited: Status) -> RunResults {
 fn history() -> (tempfile::TempDir, History) {
     let dir = tempfile::tempdir().unwrap();
     let history = History::open(&dir.path().join("history.sqlite")).unwrap();
+    assert_eq!(history.newest().unwrap(), None);
     (dir, history)
 }
 
@@ -65,6 +66,22 @@ fn a_bug_is_followed_across_point_releases() {
     assert_eq!(past.trend.len(), 5);
     assert_eq!(past.trend[2].count(OrphanBug), 1);
     assert_eq!(history.runs().unwrap().len(), nights.len());
+
+    // What was recorded says the same as the run itself.
+    let newest = history.newest().unwrap().unwrap();
+    let by_name = |past: &Past| {
+        let mut standings = past.standings.clone();
+        standings.sort_by(|a, b| a.id.cmp(&b.id));
+        standings
+    };
+    let last = history.past(&nights[6].0).unwrap();
+    assert_eq!(by_name(&newest), by_name(&last));
+    assert_eq!((&newest.than, &newest.trend), (&last.than, &last.trend));
+    assert_eq!(
+        last.to_string(),
+        "orphan-bug     6.12.97/stock/closing/tun\n               flaky; last good kernel 6.12.97 \
+         (2026-11-24), last good driver no-orphan (2026-11-25)\n"
+    );
 }
 
 #[test]

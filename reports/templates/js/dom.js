@@ -40,3 +40,6 @@ function at(series, time) {
   }
   return value;
 }
+
+// The state a moment after a packet: the sampler looks a few milliseconds later.
+const stateAt = (plot, time) => at(plot.states, time + 0.005) || '';

@@ -49,7 +49,7 @@ function sequence(plot, name) {
   // The state's band: one piece for each state, its name at the first row.
   let piece = null;
   rows.forEach((row, n) => {
-    const state = at(plot.states, row.t) || '';
+    const state = stateAt(plot, row.t);
     if (!piece || piece.state !== state) {
       piece = { state, from: n };
       if (state) text(82, y(n) + 4, state, { class: state === 'GONE' ? 'state gone' : 'state' });

@@ -14,7 +14,7 @@ function witnesses(list) {
 function packetTable(plot) {
   const rows = plot.packets.map(([t, out, text]) => el('tr', {},
     el('td', {}, seconds(t)), el('td', {}, out ? 'sent' : 'received'),
-    el('td', {}, at(plot.states, t) || ''), el('td', {}, el('code', {}, text))));
+    el('td', {}, stateAt(plot, t)), el('td', {}, el('code', {}, text))));
   const head = ['time', 'by the kernel', 'state', 'packet'].map((word) => el('th', { scope: 'col' }, word));
   return el('details', { class: 'inner' }, el('summary', {}, 'the packets as a table'),
     el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'packets' },
