@@ -157,6 +157,9 @@ pub struct Run {
     /// Take the nearest source of the same series where the archive lost a kernel's own.
     #[arg(long)]
     pub nearest_source: bool,
+    /// Build drivers against this configured kernel tree or these headers (for `path:` kernels).
+    #[arg(long, value_name = "DIR")]
+    pub build_dir: Option<PathBuf>,
 }
 
 /// A datapath as typed.

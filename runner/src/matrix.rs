@@ -77,6 +77,9 @@ pub struct Expectation {
     /// Datapath; both when absent.
     #[serde(default)]
     pub datapath: Option<Datapath>,
+    /// IP version; all when absent.
+    #[serde(default)]
+    pub ip: Option<IpVersion>,
     /// Any of these statuses.
     pub status: Vec<Status>,
     /// Why.
@@ -93,6 +96,7 @@ impl Expectation {
             && glob_matches(&self.driver, &cell.driver)
             && glob_matches(&self.scenario, &cell.scenario)
             && self.datapath.is_none_or(|d| d == cell.datapath)
+            && self.ip.is_none_or(|ip| ip == cell.ip)
     }
 }
 

@@ -60,7 +60,19 @@ fn live() -> Result<Infallible, String> {
             outcome: run.outcome,
         })
         .map_err(lost)?;
+    linger();
     end()
+}
+
+/// Leaves the host the time to take the last frame and end the machine before there is another
+/// word on the console: what the console's log holds must not depend on who is quicker. Spins,
+/// since a sleeping guest's clock would jump.
+fn linger() {
+    const NS: i64 = 20_000_000_000;
+    let until = sys::monotonic_ns() + NS;
+    while sys::monotonic_ns() < until {
+        std::hint::spin_loop();
+    }
 }
 
 /// Spins until the job is there: a sleeping guest would let its clock run away.

@@ -67,6 +67,7 @@ fn matrix(matrix: Matrix) -> Result<String> {
         mirror: None,
         cache: None,
         nearest_source: false,
+        build_dir: None,
     };
     setup.check(&matrix)?;
     let plan = Plan::new(&matrix)?;

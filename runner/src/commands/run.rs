@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use tunfarm::farm::{self, Farm, FarmError};
 use tunfarm::matrix::Matrix;
 use tunfarm::plan::Plan;
-use tunfarm::run::{Executed, Options, execute};
+use tunfarm::run::{Executed, Lab, Options, execute};
 use tunfarm_reports::model::{Event, Host, RunResults, SCHEMA, ScenarioInfo};
 use tunfarm_reports::{Console, EventLog, Reporter, write_all};
 
@@ -21,6 +21,7 @@ pub fn run(arguments: &Run) -> Result<u8> {
     let plan = Plan::new(&matrix)?;
     let setup = farm::Setup {
         nearest_source: arguments.nearest_source,
+        build_dir: arguments.build_dir.clone(),
         ..setup(&arguments.machine, &arguments.source)?
     };
     // Everything that can be wrong with what was typed is wrong before anything is made.
@@ -32,7 +33,7 @@ pub fn run(arguments: &Run) -> Result<u8> {
             .with_context(|| format!("cannot open {target} for --events"))?;
         reporter = reporter.with(log);
     }
-    let results = carry_out(&plan, &matrix, setup, &out, reporter)?;
+    let results = carry_out(&plan, &matrix, setup, &out, reporter, |farm| farm)?;
     Ok(results.exit_status())
 }
 
@@ -60,16 +61,18 @@ pub fn setup(machine: &Machine, source: &Source) -> Result<farm::Setup> {
         mirror: source.mirror.clone(),
         cache: source.cache.clone(),
         nearest_source: false,
+        build_dir: None,
     })
 }
 
-/// Executes a plan and writes everything a run leaves.
-pub fn carry_out(
+/// Executes a plan and writes everything a run leaves; `lab` makes of the farm what runs its cells.
+pub fn carry_out<L: Lab + 'static>(
     plan: &Plan,
     matrix: &Matrix,
     setup: farm::Setup,
     out: &Path,
     mut reporter: Reporter,
+    lab: impl FnOnce(Farm) -> L,
 ) -> Result<RunResults> {
     let began = Instant::now();
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -91,12 +94,13 @@ pub fn carry_out(
     let options = Options { jobs: setup.jobs, out: out.to_owned() };
     let clock = setup.clock;
     let (executed, host) = runtime.block_on(async {
-        let farm = Rc::new(Farm::open(setup, events.clone()).await?);
+        let farm = Farm::open(setup, events.clone()).await?;
         let host = farm.describe();
+        let lab = Rc::new(lab(farm));
         let report = |event| {
             let _ = events.send(event);
         };
-        let executed = execute(plan, matrix, &options, farm, stopped(), report).await;
+        let executed = execute(plan, matrix, &options, lab, stopped(), report).await;
         Ok::<_, FarmError>((executed, host))
     })
     .context(INFRA)?;

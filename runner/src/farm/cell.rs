@@ -11,7 +11,7 @@ use tunfarm_scenarios::KernelVersion;
 
 use super::{BootedKernel, Farm};
 use crate::evidence::Evidence;
-use crate::run::{CellJob, CellRun};
+use crate::run::{CellJob, CellRun, PreparedDriver};
 use crate::verdict::{Case, judge};
 
 /// `cell.json`: everything that is needed to run the cell again.
@@ -36,10 +36,20 @@ struct Recipe<'a> {
 
 impl Farm {
     pub(super) async fn run_cell(&self, cell: CellJob<'_, BootedKernel>, id: CellId) -> CellRun {
-        let began = Instant::now();
-        let command = command(&cell, self);
-        let mut result = blank(id, command);
+        let result = blank(id, command(&cell, self));
         let job = job(&cell);
+        self.run_job(cell, job, result, |cell, ran, result| self.judged(cell, ran, result)).await
+    }
+
+    /// Runs `job` in a fresh guest of the cell's kernel; `judge` says what its end means.
+    pub(super) async fn run_job(
+        &self,
+        cell: CellJob<'_, BootedKernel>,
+        job: Job,
+        mut result: CellResult,
+        judge: impl FnOnce(&CellJob<'_, BootedKernel>, Ran, &mut CellResult),
+    ) -> CellResult {
+        let began = Instant::now();
         let limits = Limits {
             guest: Duration::from_secs(cell.scenario.spec.limit_s * 2),
             ..Limits::default()
@@ -53,7 +63,7 @@ impl Farm {
             Err(error) => self.recipe(&cell, &result, &error.qemu_command_line, &[]),
         };
         match ran {
-            Ok(ran) => self.judged(&cell, ran, &mut result),
+            Ok(ran) => judge(&cell, ran, &mut result),
             Err(error) => not_finished(error, &mut result),
         }
         if let Err(error) = std::fs::write(cell.folder.join("cell.json"), recipe) {
@@ -127,7 +137,7 @@ impl Farm {
 }
 
 /// The result of a cell of which nothing is known yet.
-fn blank(id: CellId, command: String) -> CellResult {
+pub(super) fn blank(id: CellId, command: String) -> CellResult {
     CellResult {
         id,
         status: Status::Infra,
@@ -171,11 +181,16 @@ fn job(cell: &CellJob<'_, BootedKernel>) -> Job {
     job.limit_s = spec.limit_s;
     job.collect.ss_at_ms =
         spec.ss_at.iter().map(|s| u64::try_from(s.0).unwrap_or_default()).collect();
-    if let Some(driver) = cell.driver.filter(|d| !d.files.is_empty()) {
+    carry_driver(&mut job, cell.driver);
+    job
+}
+
+/// Puts the modules of `driver` into `job`.
+pub(super) fn carry_driver(job: &mut Job, driver: Option<&PreparedDriver>) {
+    if let Some(driver) = driver.filter(|d| !d.files.is_empty()) {
         job.files.extend(driver.files.iter().cloned());
         job.driver = DriverLoad::Files(driver.files.iter().map(|(name, _)| name.clone()).collect());
     }
-    job
 }
 
 /// The command that repeats the cell.
@@ -206,7 +221,7 @@ fn command(cell: &CellJob<'_, BootedKernel>, farm: &Farm) -> String {
 }
 
 /// `word` as a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-._:/,=@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tunfarm_drivers::DriverSpec;
+use tunfarm_drivers::archive::DebianPackages;
+use tunfarm_drivers::{DriverSpec, Drivers, TargetKernel};
 use tunfarm_images::{Image, Kernel, KernelSpec};
 use tunfarm_machine::{BootError, BootSpec};
 use tunfarm_reports::model::{DriverInfo, Event, KernelInfo, Status};
@@ -70,17 +71,47 @@ impl Farm {
         Ok(PreparedKernel { info, snapshot, drivers: built })
     }
 
+    /// Builds a driver for a kernel, or finds it in the cache.
     async fn driver(&self, spec: &str, kernel: &Kernel) -> Result<PreparedDriver, Trouble> {
         let parsed: DriverSpec = spec.parse().map_err(infra)?;
-        let _ = kernel;
+        let target = TargetKernel::of(kernel, self.build_dir.clone());
+        let (archive, cache) = (self.archive.clone(), self.cache.clone());
+        let nearest = self.nearest_source;
+        let what = format!("driver {}", parsed.label());
+        self.event(Event::Preparing { what: what.clone(), kernel: kernel.label.clone() });
+        let began = Instant::now();
+        let built = spawn(move || {
+            let packages = DebianPackages::new(&archive);
+            Drivers::new(&packages, cache).with_nearest_source(nearest).build(&parsed, &target)
+        })
+        .await?
+        .map_err(no_driver)?;
+        self.event(Event::Prepared {
+            what,
+            kernel: kernel.label.clone(),
+            ms: began.elapsed().as_secs_f64() * 1e3,
+        });
+        let modules = built.sha256.map(|sha256| (kernel.label.clone(), sha256.to_string()));
         let info = DriverInfo {
-            label: parsed.label(),
+            label: built.label,
             spec: spec.to_owned(),
-            about: "the kernel's own driver".into(),
-            modules: BTreeMap::new(),
+            about: built.about,
+            modules: modules.into_iter().collect(),
         };
-        Ok(PreparedDriver { info, files: Vec::new(), notes: Vec::new() })
+        Ok(PreparedDriver { info, files: built.files, notes: built.notes })
     }
+}
+
+/// A driver that cannot be had. What its author did wrong is no trouble of the farm's.
+fn no_driver(error: tunfarm_drivers::Error) -> Trouble {
+    use tunfarm_drivers::Error as E;
+    let status = match error {
+        E::DoesNotApply { .. } | E::DoesNotCompile { .. } | E::WrongModule { .. } => {
+            Status::OtherFailure
+        }
+        _ => Status::Infra,
+    };
+    Trouble { status, ..infra(error) }
 }
 
 /// The spec that names exactly this kernel, whatever is newest tomorrow.
@@ -100,7 +131,7 @@ fn does_not_boot(error: BootError) -> Trouble {
 }
 
 /// An error that says nothing about the kernel.
-pub(super) fn infra(error: impl std::error::Error) -> Trouble {
+fn infra(error: impl std::error::Error) -> Trouble {
     Trouble { status: Status::Infra, reason: with_sources(&error) }
 }
 
@@ -123,11 +154,14 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 pub(super) async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Trouble> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(infra),
-        Err(_) => Err(Trouble {
-            status: Status::Infra,
-            reason: "a thread of tunfarm ended unexpectedly; this is a bug in tunfarm".into(),
-        }),
-    }
+    spawn(work).await?.map_err(infra)
+}
+
+async fn spawn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Trouble {
+        status: Status::Infra,
+        reason: "a thread of tunfarm ended unexpectedly; this is a bug in tunfarm".into(),
+    })
 }

@@ -2,6 +2,7 @@
 
 mod cell;
 mod kernel;
+mod script;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub cache: Option<PathBuf>,
     /// Take the nearest source of the same series where the archive lost a kernel's own.
     pub nearest_source: bool,
+    /// A configured kernel tree or unpacked headers to build drivers against.
+    pub build_dir: Option<PathBuf>,
 }
 
 /// What executes guests.
@@ -107,8 +110,10 @@ pub struct Farm {
     cache: Cache,
     archive: Arc<Archive>,
     nearest_source: bool,
+    build_dir: Option<PathBuf>,
     cpus: Vec<usize>,
     events: Sender<Event>,
+    tool_set: ToolSet,
     tools: tokio::sync::OnceCell<Arc<Tools>>,
 }
 
@@ -151,10 +156,17 @@ impl Farm {
             cache,
             archive: Arc::new(archive),
             nearest_source: setup.nearest_source,
+            build_dir: setup.build_dir,
             cpus: tunfarm_machine::cpus(),
             events,
+            tool_set: ToolSet::Standard,
             tools: tokio::sync::OnceCell::new(),
         })
+    }
+
+    /// The same with other programs in its guests.
+    pub fn with_tools(self, tool_set: ToolSet) -> Farm {
+        Farm { tool_set, tools: tokio::sync::OnceCell::new(), ..self }
     }
 
     /// The machine, for the results.
@@ -176,8 +188,8 @@ impl Farm {
     async fn tools(&self) -> Result<Arc<Tools>, Trouble> {
         self.tools
             .get_or_try_init(|| async {
-                let archive = self.archive.clone();
-                kernel::blocking(move || archive.tools(ToolSet::Standard)).await.map(Arc::new)
+                let (archive, set) = (self.archive.clone(), self.tool_set);
+                kernel::blocking(move || archive.tools(set)).await.map(Arc::new)
             })
             .await
             .cloned()

@@ -11,6 +11,7 @@ use crate::verdict::{Controls, settle};
 /// has one, the seeded bug's cell are known.
 #[derive(Debug)]
 pub(super) struct Board {
+    controls: bool,
     positive_control: Option<String>,
     planned: Vec<PlannedCell>,
     judged: BTreeMap<PlannedCell, CellResult>,
@@ -18,8 +19,14 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(planned: Vec<PlannedCell>, positive_control: Option<String>) -> Board {
+    /// Without `controls` every cell stands for itself.
+    pub(super) fn new(
+        planned: Vec<PlannedCell>,
+        positive_control: Option<String>,
+        controls: bool,
+    ) -> Board {
         Board {
+            controls,
             positive_control,
             planned,
             judged: BTreeMap::new(),
@@ -72,7 +79,7 @@ impl Board {
     fn controls_of(&self, cell: &PlannedCell) -> [Option<PlannedCell>; 2] {
         use tunfarm_protocol::Datapath;
         use tunfarm_reports::model::CellId;
-        if cell.datapath == Datapath::Loopback {
+        if cell.datapath == Datapath::Loopback || !self.controls {
             return [None, None];
         }
         let planned = |c: PlannedCell| self.planned.contains(&c).then_some(c);

@@ -81,6 +81,12 @@ pub trait Lab {
         id: tunfarm_reports::model::CellId,
     ) -> impl Future<Output = CellRun>;
 
+    /// Whether loopback cells are controls of TUN cells, as they are of the close scenarios. Else
+    /// every cell stands for itself.
+    fn controls(&self) -> bool {
+        true
+    }
+
     /// What a driver spec is called before it is built.
     fn driver_label(&self, spec: &str) -> String;
 }

@@ -57,6 +57,7 @@ pub async fn execute<L: Lab + 'static>(
     mut report: impl FnMut(Event),
 ) -> Executed {
     let (sender, mut receiver) = mpsc::unbounded_channel();
+    let controls = lab.controls();
     let tasks = LocalSet::new();
     let work = Rc::new(Work {
         lab,
@@ -72,7 +73,7 @@ pub async fn execute<L: Lab + 'static>(
     }
     drop(work);
 
-    let mut board = Board::new(plan.cells.clone(), matrix.positive_control.clone());
+    let mut board = Board::new(plan.cells.clone(), matrix.positive_control.clone(), controls);
     let mut kernels = BTreeMap::new();
     let mut drivers: BTreeMap<String, DriverInfo> = BTreeMap::new();
     let mut interrupted = false;
