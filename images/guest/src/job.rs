@@ -1,6 +1,7 @@
 //! Runs one job: files, driver, stage, collectors, script.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -182,8 +183,11 @@ fn unpack(job: &Job, dir: &str) -> Result<(), String> {
         }
         let path = format!("{dir}/{name}");
         let parent = path.rsplit_once('/').map_or(dir, |(parent, _)| parent);
+        // What may be a script's helper (`./defaults.sh`) is called as a program.
+        let mode = if data.starts_with(b"#!") { 0o755 } else { 0o644 };
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, data))
+            .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode)))
             .map_err(|e| format!("writing {path} failed: {e}"))?;
     }
     Ok(())
@@ -201,8 +205,12 @@ mod tests {
         let dir = dir.to_str().unwrap();
         let mut job = Job::new("a.pkt", b"0 `true`\n", Datapath::Loopback, IpVersion::Ipv4);
         job.files.insert("lib/sub/x".into(), vec![7]);
+        job.files.insert("lib/run.sh".into(), b"#!/bin/sh\n".to_vec());
         unpack(&job, dir).unwrap();
         assert_eq!(fs::read(format!("{dir}/lib/sub/x")).unwrap(), [7]);
+        let mode = |name| fs::metadata(format!("{dir}/{name}")).unwrap().permissions().mode();
+        assert_eq!(mode("lib/run.sh") & 0o777, 0o755);
+        assert_eq!(mode("lib/sub/x") & 0o777, 0o644);
         for outside in ["../x", "/etc/x", "a/../../x", ""] {
             let mut job = job.clone();
             job.files.insert(outside.into(), vec![]);
