@@ -3,6 +3,7 @@
 //! Data flows one way: matrix → cells → image → snapshot → run → evidence → verdict → reports.
 
 pub mod evidence;
+pub mod fan_out;
 pub mod farm;
 pub mod matrix;
 pub mod merge;
