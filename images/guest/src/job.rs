@@ -184,7 +184,11 @@ fn unpack(job: &Job, dir: &str) -> Result<(), String> {
         let path = format!("{dir}/{name}");
         let parent = path.rsplit_once('/').map_or(dir, |(parent, _)| parent);
         // What may be a script's helper (`./defaults.sh`) is called as a program.
-        let mode = if data.starts_with(b"#!") { 0o755 } else { 0o644 };
+        let mode = if data.starts_with(b"#!") {
+            0o755
+        } else {
+            0o644
+        };
         fs::create_dir_all(parent)
             .and_then(|()| fs::write(&path, data))
             .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(mode)))
@@ -205,10 +209,16 @@ mod tests {
         let dir = dir.to_str().unwrap();
         let mut job = Job::new("a.pkt", b"0 `true`\n", Datapath::Loopback, IpVersion::Ipv4);
         job.files.insert("lib/sub/x".into(), vec![7]);
-        job.files.insert("lib/run.sh".into(), b"#!/bin/sh\n".to_vec());
+        job.files
+            .insert("lib/run.sh".into(), b"#!/bin/sh\n".to_vec());
         unpack(&job, dir).unwrap();
         assert_eq!(fs::read(format!("{dir}/lib/sub/x")).unwrap(), [7]);
-        let mode = |name| fs::metadata(format!("{dir}/{name}")).unwrap().permissions().mode();
+        let mode = |name| {
+            fs::metadata(format!("{dir}/{name}"))
+                .unwrap()
+                .permissions()
+                .mode()
+        };
         assert_eq!(mode("lib/run.sh") & 0o777, 0o755);
         assert_eq!(mode("lib/sub/x") & 0o777, 0o644);
         for outside in ["../x", "/etc/x", "a/../../x", ""] {
