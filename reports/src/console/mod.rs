@@ -5,6 +5,7 @@ pub mod table;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -82,7 +83,10 @@ impl Console {
     /// On this process's standard output and error; `dir` is where the run's files will be.
     pub fn stdio(dir: Option<PathBuf>) -> Console {
         let progress = if io::stderr().is_terminal() {
-            Progress::Live(bar(ProgressDrawTarget::stderr()))
+            let bar = bar(ProgressDrawTarget::stderr());
+            // A download or a boot takes a while without an event; the clock shows it goes on.
+            bar.enable_steady_tick(Duration::from_millis(250));
+            Progress::Live(bar)
         } else {
             Progress::Plain(Box::new(io::stderr()))
         };
