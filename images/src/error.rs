@@ -142,6 +142,14 @@ pub enum Error {
         /// What is there instead.
         why: String,
     },
+    /// A kernel's own packetdrill tests cannot be had.
+    #[error("no packetdrill selftests for {kernel}: {why}")]
+    NoSelftests {
+        /// Its release.
+        kernel: String,
+        /// Why.
+        why: String,
+    },
     /// A package is not readable.
     #[error("the package {} cannot be unpacked: {why}", path.display())]
     Package {

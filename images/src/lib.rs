@@ -33,6 +33,7 @@ mod initramfs;
 pub mod kernel;
 mod modules;
 mod progress;
+mod selftests;
 mod tools;
 pub mod version;
 
@@ -43,4 +44,5 @@ pub use error::{Error, Result};
 pub use initramfs::Image;
 pub use kernel::{Flavour, Kernel, KernelSpec, Modules, Offer, Origin, SpecError};
 pub use progress::{Progress, Step};
+pub use selftests::Selftests;
 pub use tools::{ToolPackage, ToolSet, Tools};

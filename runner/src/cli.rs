@@ -32,6 +32,8 @@ pub enum Command {
     Check(Check),
     /// Say what this machine can do, and what follows from it.
     Doctor(Doctor),
+    /// Run packetdrill scripts, each in a fresh guest, and say which pass.
+    Pkt(Pkt),
     /// List scenarios, or tell one's story.
     Scenarios(Scenarios),
     /// Make the reports of runs again from their results.json.
@@ -42,6 +44,76 @@ pub enum Command {
     Diff(Diff),
     /// Take runs into the history, and print it.
     History(HistoryOf),
+}
+
+/// Arguments of `pkt`.
+#[derive(Args, Debug)]
+pub struct Pkt {
+    /// Scripts, or folders with scripts; with --selftests globs over the names of the kernel's.
+    #[arg(required_unless_present = "selftests", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Run the packetdrill tests of the kernel's own source package.
+    #[arg(long)]
+    pub selftests: bool,
+    /// Kernel spec; may be repeated.
+    #[arg(long = "kernel", value_name = "SPEC", default_value = "debian:trixie-backports/cloud")]
+    pub kernels: Vec<String>,
+    /// Driver spec.
+    #[arg(long, value_name = "SPEC", default_value = "stock")]
+    pub driver: String,
+    /// Datapath.
+    #[arg(long, value_enum, default_value_t = PathsWord::Tun)]
+    pub datapath: PathsWord,
+    /// IP version [default: what the script or its runner names, else 4].
+    #[arg(long, value_enum)]
+    pub ip: Option<IpsWord>,
+    /// Define NAME as VALUE in scripts, as packetdrill's -D; may be repeated.
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE")]
+    pub defines: Vec<String>,
+    /// Who performs scripts: a static packetdrill binary in place of tunfarm's own engine.
+    #[arg(long, value_name = "packetdrill:FILE")]
+    pub engine: Option<String>,
+    /// Collect captures, samples and counters too.
+    #[arg(long)]
+    pub evidence: bool,
+    /// How guests are run.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+    /// The run's folder; must be empty or not exist [default: a new one under results/].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write events as they happen, one JSON object a line, to this file or descriptor number.
+    #[arg(long, value_name = "FD|FILE")]
+    pub events: Option<String>,
+}
+
+/// Datapaths as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PathsWord {
+    /// A TUN device of the driver under test.
+    Tun,
+    /// The loopback device.
+    Loopback,
+    /// Both.
+    Both,
+}
+
+/// IP versions as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum IpsWord {
+    /// IPv4.
+    #[value(name = "4", alias = "ipv4")]
+    V4,
+    /// IPv6.
+    #[value(name = "6", alias = "ipv6")]
+    V6,
+    /// IPv6 sockets with IPv4-mapped addresses.
+    Mapped,
+    /// All three.
+    All,
 }
 
 /// Arguments of `report`.

@@ -7,6 +7,7 @@ pub mod fan_out;
 pub mod farm;
 pub mod matrix;
 pub mod merge;
+pub mod pkt;
 pub mod plan;
 pub mod plan_file;
 pub mod predict;

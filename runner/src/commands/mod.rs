@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 mod kernels;
+mod pkt;
 mod results;
 mod run;
 mod scenarios;
@@ -35,6 +36,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Command::Kernels(arguments) => kernels::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Pkt(arguments) => pkt::run(&arguments),
         Command::Scenarios(arguments) => scenarios::run(&arguments),
         Command::Report(arguments) => results::report(&arguments),
         Command::Show(arguments) => results::show(&arguments),

@@ -221,7 +221,7 @@ fn command(cell: &CellJob<'_, BootedKernel>, farm: &Farm) -> String {
 }
 
 /// `word` as a shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-._:/,=@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

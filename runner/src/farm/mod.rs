@@ -4,6 +4,8 @@ mod cell;
 mod kernel;
 mod script;
 
+pub(crate) use cell::quoted;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

@@ -7,6 +7,7 @@ use tunfarm_reports::model::{CellId, CellResult, Status};
 use super::cell::{blank, carry_driver, quoted};
 use super::{BootedKernel, Farm};
 use crate::run::CellJob;
+use crate::verdict::fatal;
 
 impl Farm {
     /// Runs `job` in a fresh guest; `command` is the command line that repeats it, without kernel
@@ -50,7 +51,7 @@ fn ended(ran: Ran, result: &mut CellResult) {
             (Status::OtherFailure, reason)
         }
     };
-    if let Some(finding) = result.findings.first()
+    if let Some(finding) = result.findings.iter().find(|f| fatal(f.kind))
         && result.status == Status::Clean
     {
         result.status = Status::OtherFailure;

@@ -190,7 +190,8 @@ fn decide(case: &Case<'_>, j: &mut Judgement) {
 }
 
 /// Trouble after which nothing the guest's TCP does can be trusted.
-fn fatal(kind: FindingKind) -> bool {
+/// Whether this says that the kernel is broken.
+pub(crate) fn fatal(kind: FindingKind) -> bool {
     match kind {
         FindingKind::Panic
         | FindingKind::Oops

@@ -9,5 +9,6 @@ mod expect;
 mod settle;
 mod witness;
 
+pub(crate) use decide::fatal;
 pub use decide::{Case, Judgement, judge};
 pub use settle::{Controls, settle};

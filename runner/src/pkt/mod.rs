@@ -1,0 +1,11 @@
+//! Any packetdrill scripts as a suite: each script, IP version and datapath in a fresh guest, the
+//! answer passed or not.
+
+mod bench;
+mod companions;
+mod loopback;
+mod suite;
+
+pub use bench::{Bench, Manner};
+pub use loopback::{Differences, DifferencesError};
+pub use suite::{Asked, Script, Suite, SuiteError};
