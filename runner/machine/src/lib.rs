@@ -22,13 +22,13 @@ pub mod console;
 mod error;
 mod evidence;
 mod host;
-mod idle;
 mod process;
 mod qmp;
 mod run;
 mod snapshot;
 mod sparse;
 mod spec;
+mod stall;
 mod trial;
 mod vm;
 

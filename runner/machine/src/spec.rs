@@ -85,7 +85,7 @@ pub struct BootSpec {
 pub struct Limits {
     /// Wall-clock time from starting QEMU to the guest's last frame.
     pub wall: Duration,
-    /// The guest's own time after the restore (virtual clock only): an idle guest whose agent is
+    /// The guest's own time since its boot (virtual clock only): an idle guest whose agent is
     /// dead passes hours in seconds, and is ended here instead of at [`Limits::wall`].
     pub guest: Duration,
     /// Bytes of all evidence files together.

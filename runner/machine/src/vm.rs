@@ -14,10 +14,10 @@ use tunfarm_reports::model::{Finding, FindingKind};
 use crate::console::Watcher;
 use crate::error::{HostError, RunCause, Stop};
 use crate::evidence::ConsoleLog;
-use crate::idle::Idle;
 use crate::process::Process;
 use crate::qmp::{Event, Qmp, QmpError};
 use crate::spec::{Clock, Limits};
+use crate::stall::Stall;
 
 /// Kept of what QEMU itself complains about.
 const MAX_STDERR: usize = 16 << 10;
@@ -70,7 +70,9 @@ pub struct Vm {
     exited: Option<ExitStatus>,
     panicked_at: Option<Instant>,
     looks: Interval,
-    idle: Option<Idle>,
+    stall: Option<Stall>,
+    heard: u64,
+    guest_time: Option<Duration>,
     limits: Limits,
     clock: Clock,
     deadline: Instant,
@@ -100,7 +102,9 @@ impl Vm {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Vm {
-            idle: process.id().map(Idle::new),
+            stall: process.id().map(Stall::new),
+            heard: 0,
+            guest_time: None,
             process,
             control,
             frames: FrameReader::default(),
@@ -156,11 +160,15 @@ impl Vm {
         let mut complaint = [0; 1024];
         tokio::select! {
             read = evidence.read(first), if self.evidence_open => match read {
-                Ok(n) if n > 0 => self.frames.push(&first[..n]),
+                Ok(n) if n > 0 => {
+                    self.heard += n as u64;
+                    self.frames.push(&first[..n]);
+                }
                 _ => self.evidence_open = false,
             },
             read = console.read(second), if self.console_open => match read {
                 Ok(n) if n > 0 => {
+                    self.heard += n as u64;
                     self.log.append(&second[..n])?;
                     self.watcher.push(&second[..n]);
                     if self.watcher.panicked() {
@@ -181,6 +189,7 @@ impl Vm {
                 ControlEvent::Happened(Event::Resumed) => return Ok(Some(Happening::Resumed)),
                 ControlEvent::Happened(Event::Shutdown(reason)) => self.shutdown = Some(reason),
                 ControlEvent::Happened(Event::GuestTime(elapsed)) => {
+                    self.guest_time = Some(elapsed);
                     if elapsed > self.limits.guest {
                         return Err(self.silent(format!(
                             "its own clock has passed {} s, the limit of {} s is over",
@@ -236,10 +245,9 @@ impl Vm {
             .into());
         }
         if self.clock == Clock::Virtual {
-            if self.idle.as_mut().is_some_and(Idle::stopped) {
-                return Err(self
-                    .silent("its processor is halted and no timer is pending".to_owned())
-                    .into());
+            let (heard, guest) = (self.heard, self.guest_time);
+            if let Some(why) = self.stall.as_mut().and_then(|s| s.look(heard, guest)) {
+                return Err(self.silent(why).into());
             }
             if let Control::Open(qmp) = &mut self.control {
                 qmp.ask_guest_time();

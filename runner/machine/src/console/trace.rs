@@ -11,6 +11,22 @@ const MAX_LINES: usize = 120;
 /// Characters kept of a headline.
 const MAX_HEADLINE: usize = 300;
 
+/// Functions on top of a backtrace that only report the trouble.
+const MESSENGERS: [&str; 12] = [
+    "__dump_stack",
+    "dump_stack",
+    "dump_stack_lvl",
+    "show_stack",
+    "panic",
+    "vpanic",
+    "__warn",
+    "warn_slowpath_common",
+    "warn_slowpath_fmt",
+    "warn_slowpath_null",
+    "report_bug",
+    "die",
+];
+
 /// What a line does to the report it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -76,6 +92,9 @@ impl Report {
             self.in_trace = true;
         } else if self.in_trace {
             if let Some(frame) = frame(text) {
+                if self.finding.frames.is_empty() && MESSENGERS.contains(&function(&frame)) {
+                    return Step::More;
+                }
                 // The trace of an Oops begins with the frame RIP has told.
                 if self.finding.frames.len() < MAX_FRAMES
                     && self.finding.frames.last() != Some(&frame)
@@ -99,6 +118,11 @@ impl Report {
 pub fn ends_panic(text: &str) -> bool {
     let text = text.trim_start();
     text.starts_with("---[ end Kernel panic") || text.starts_with("Rebooting in ")
+}
+
+/// The function of a frame.
+fn function(frame: &str) -> &str {
+    frame.split_once('+').map_or(frame, |(name, _)| name)
 }
 
 /// A reliable frame: `f+0x1/0x2 [module]`, perhaps after its address; `? f+…` is a guess.
