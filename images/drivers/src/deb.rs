@@ -43,7 +43,17 @@ pub fn unpack(deb: impl Read, root: &Path) -> io::Result<()> {
         let mut tar = tar::Archive::new(data);
         tar.set_preserve_permissions(true);
         tar.set_preserve_mtime(false);
-        tar.set_overwrite(true);
-        tar.unpack(root)
+        for entry in tar.entries()? {
+            let mut entry = entry?;
+            // Packages of releases before the merged /usr have a folder where there is a link to
+            // one now: what is in it goes where the link leads.
+            let there = root.join(entry.path()?);
+            if entry.header().entry_type().is_dir() && there.is_dir() {
+                continue;
+            }
+            // Refuses whatever would end up outside of `root`.
+            entry.unpack_in(root)?;
+        }
+        Ok(())
     })
 }

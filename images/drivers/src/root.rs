@@ -20,7 +20,8 @@ use crate::store::Store;
 use crate::{Error, Result};
 
 /// What `make` needs besides what the headers depend on.
-const TOOLS: [&str; 11] = [
+const TOOLS: [&str; 12] = [
+    "binutils",
     "make",
     "dash",
     "bash",
@@ -73,7 +74,11 @@ pub fn build_root(
 ) -> Result<BuildRoot> {
     // Reading whole indices takes seconds, so what came of it is kept for as long as they last.
     let suites = suites_of(suite);
-    let asked = Digest::of_lines([GENERATION, release, version, &archive.state(&suites)?]);
+    let state = archive.state(&suites)?;
+    let mut question = vec![GENERATION, release, version, &state];
+    question.extend(TOOLS);
+    question.extend(USELESS);
+    let asked = Digest::of_lines(question);
     let needed = match store.record("build-roots", &asked) {
         Some(known) => known,
         None => {

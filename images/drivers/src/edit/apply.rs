@@ -156,7 +156,7 @@ pub fn apply_step(step: &Step, text: &str) -> Result<String, Refusal> {
         Action::Drop { function, call } => {
             let body = Body::find(text, function)?;
             let statement = body.call_statement(call)?;
-            Ok(splice(text, statement.removal(text), ""))
+            Ok(without(text, &statement))
         }
         Action::Replace {
             function,
@@ -181,12 +181,7 @@ pub fn apply_step(step: &Step, text: &str) -> Result<String, Refusal> {
             // Both places are looked up before anything changes, so that a refusal names lines
             // of the text that was given.
             body.anchor(to.names())?;
-            insert(
-                &splice(text, statement.removal(text), ""),
-                function,
-                &code,
-                to,
-            )
+            insert(&without(text, &statement), function, &code, to)
         }
     }
 }
@@ -226,6 +221,13 @@ fn include(text: &str, header: &str) -> Result<String, Refusal> {
 
 fn splice(text: &str, span: Range<usize>, with: &str) -> String {
     format!("{}{with}{}", &text[..span.start], &text[span.end..])
+}
+
+/// `text` without the statement.
+fn without(text: &str, statement: &CallStatement) -> String {
+    // An `if` or `else` needs a body, and compilers warn of a lonely semicolon.
+    let left = if statement.alone { "" } else { "{ }" };
+    splice(text, statement.removal(text), left)
 }
 
 /// The white space with which the line that holds `at` begins.
@@ -300,12 +302,16 @@ impl CallStatement {
             .map_or(text.len(), |p| self.span.end + p + 1);
         let around = [&text[start..self.span.start], &text[self.span.end..end]];
         if !self.alone {
-            // The semicolon stays as the empty body.
-            self.span.start..self.span.end - 1
-        } else if around.iter().all(|s| s.trim().is_empty()) {
-            start..end
-        } else {
-            self.span.clone()
+            return self.span.clone();
+        }
+        if around.iter().any(|s| !s.trim().is_empty()) {
+            return self.span.clone();
+        }
+        // Of two empty lines that would come together, one goes too.
+        let after = text[end..].strip_prefix('\n').map(|_| end + 1);
+        match after.filter(|_| text[..start].ends_with("\n\n")) {
+            Some(after) => start..after,
+            None => start..end,
         }
     }
 }
@@ -472,6 +478,7 @@ fn nearest_call(text: &str, tokens: &[Token], name: &str) -> Option<String> {
     let calls = tokens
         .windows(2)
         .filter(|w| w[0].kind == TokenKind::Word && w[1].is(b'('))
-        .map(|w| w[0].text(text));
+        .map(|w| w[0].text(text))
+        .filter(|known| *known != name);
     tunfarm_config::nearest(name, calls).map(str::to_owned)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::parse::{DiffHunk, FileDiff};
 use crate::edit::Files;
@@ -185,26 +185,19 @@ fn one_file(
     fs::write(&file, &before).map_err(|e| program(format!("writing {}: {e}", file.display())))?;
     fs::write(&input, &diff.text)
         .map_err(|e| program(format!("writing {}: {e}", input.display())))?;
-    let output = Command::new("patch")
-        .args([
-            "--unified",
-            "--forward",
-            "--no-backup-if-mismatch",
-            "--reject-file=-",
-        ])
-        .args(["--input", "diff", "file"])
-        .current_dir(scratch)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| program(format!("cannot run patch: {e}; install the package patch")))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    if said.contains("previously applied") {
+    let fits = |how: &[&str]| run(scratch, how).map(|done| done.status.success());
+    // Allowed some fuzz, `patch` makes a change a second time: first ask whether it fits exactly,
+    // then whether exactly what it comes to is there.
+    if !fits(&["--dry-run", "--fuzz=0"]).map_err(program)?
+        && fits(&["--dry-run", "--fuzz=0", "--reverse"]).map_err(program)?
+    {
         return Err(PatchRefused::AlreadyThere {
             patch: patch.to_owned(),
             file: diff.path.clone(),
         });
     }
+    let output = run(scratch, &[]).map_err(program)?;
+    let said = String::from_utf8_lossy(&output.stdout);
     let failed: Vec<usize> = said
         .lines()
         .filter(|l| l.contains(" FAILED at "))
@@ -241,6 +234,25 @@ fn one_file(
     let after = String::from_utf8_lossy(&after).into_owned();
     applied.files.insert(path.to_owned(), after);
     Ok(())
+}
+
+/// Runs `patch` on the file and the diff in `scratch`.
+fn run(scratch: &Path, more: &[&str]) -> Result<Output, String> {
+    Command::new("patch")
+        // Forced: it guesses whether a patch was meant the other way round, and often wrongly.
+        .args([
+            "--unified",
+            "--force",
+            "--no-backup-if-mismatch",
+            "--reject-file=-",
+        ])
+        .args(more)
+        .args(["--input", "diff", "file"])
+        .current_dir(scratch)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| format!("cannot run patch: {e}; install the package patch"))
 }
 
 /// `Hunk #N FAILED at LINE.`
