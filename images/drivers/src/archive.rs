@@ -111,7 +111,7 @@ impl PackageSource for DebianPackages<'_> {
 
 /// The archive does not have the file although an index lists it.
 pub(crate) fn is_lost(error: &Error) -> bool {
-    matches!(error, Error::Archive(tunfarm_images::Error::Missing { .. }))
+    matches!(error, Error::Archive(why) if matches!(**why, tunfarm_images::Error::Missing { .. }))
 }
 
 /// The suites from which a build for a kernel of `suite` takes packages: the release's own, its

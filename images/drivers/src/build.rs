@@ -24,6 +24,9 @@ use crate::{Error, Result};
 const GENERATION: &str = "driver, version 1";
 const KIND: &str = "drivers";
 
+/// Modules in load order: name and bytes.
+pub type ModuleFiles = Vec<(String, Vec<u8>)>;
+
 /// A driver that is ready to be loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DriverModule {
@@ -33,7 +36,7 @@ pub struct DriverModule {
     pub about: String,
     /// Modules in the order in which they are loaded: name and bytes. Empty for `stock`: the
     /// kernel's own is loaded from the image.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub files: ModuleFiles,
     /// Over the bytes of all files: of the one file, where there is one. `None` for `stock`.
     pub sha256: Option<Digest>,
     /// What a reader of the evidence must know: source of another version, fuzz of a patch.
@@ -118,7 +121,7 @@ impl<'a> Drivers<'a> {
         let change = Change::load(spec, &self.edit_folders)?;
         let key = self.key(kernel, &change);
         let about = change.about.clone();
-        let module = |files: Vec<(String, Vec<u8>)>, built: Built, cached| DriverModule {
+        let module = |files: ModuleFiles, built: Built, cached| DriverModule {
             label: label.clone(),
             about,
             sha256: Some(digest(&files)),
@@ -291,7 +294,7 @@ impl<'a> Drivers<'a> {
     }
 
     /// The modules of an earlier build, verified; `None` when one is gone or was damaged.
-    fn load(&self, built: &Built) -> Result<Option<Vec<(String, Vec<u8>)>>> {
+    fn load(&self, built: &Built) -> Result<Option<ModuleFiles>> {
         let mut files = Vec::new();
         for (name, digest) in &built.files {
             let Some(path) = self.store.cache().blob(digest)? else {
@@ -316,7 +319,7 @@ fn digest(files: &[(String, Vec<u8>)]) -> Digest {
 }
 
 /// Puts modules that others depend on first, and checks that each is one for `kernel`.
-fn in_load_order(modules: &mut Vec<(String, Vec<u8>)>, kernel: &TargetKernel) -> Result<()> {
+fn in_load_order(modules: &mut ModuleFiles, kernel: &TargetKernel) -> Result<()> {
     let mut waiting = Vec::new();
     for (name, data) in modules.drain(..) {
         let info = ModInfo::check(&data, &kernel.release).map_err(|why| Error::WrongModule {

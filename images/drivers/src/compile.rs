@@ -83,7 +83,7 @@ pub fn compile(
             Some(first) => Error::DoesNotCompile {
                 driver: request.driver.to_owned(),
                 kernel: request.release.to_owned(),
-                first,
+                first: Box::new(first),
                 output: ran.output,
             },
             // Not a word about the source: the build itself is broken.
@@ -109,13 +109,13 @@ pub fn compile(
         return Err(Error::DoesNotCompile {
             driver: request.driver.to_owned(),
             kernel: request.release.to_owned(),
-            first: CompilerError {
+            first: Box::new(CompilerError {
                 file: String::new(),
                 line: 0,
                 message: "the build succeeded but made no module; does the Makefile name one \
                           in obj-m?"
                     .into(),
-            },
+            }),
             output: ran.output,
         });
     }

@@ -30,7 +30,7 @@ pub enum Error {
         /// The kernel's release.
         kernel: String,
         /// The compiler's first error.
-        first: CompilerError,
+        first: Box<CompilerError>,
         /// The build's whole output, cut to its last 64 KiB.
         output: String,
     },
@@ -72,7 +72,7 @@ pub enum Error {
     },
     /// The description of an edit is wrong.
     #[error(transparent)]
-    Edit(#[from] EditError),
+    Edit(Box<EditError>),
     /// A directory that should hold a driver's source holds none.
     #[error("{} holds no driver source: {why}", path.display())]
     NoDriver {
@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// An index or a package could not be fetched, or the cache not be used.
     #[error(transparent)]
-    Archive(#[from] tunfarm_images::Error),
+    Archive(Box<tunfarm_images::Error>),
     /// A package could not be unpacked.
     #[error("cannot unpack {what}: {why}")]
     Package {
@@ -102,6 +102,18 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+impl From<EditError> for Error {
+    fn from(error: EditError) -> Error {
+        Error::Edit(Box::new(error))
+    }
+}
+
+impl From<tunfarm_images::Error> for Error {
+    fn from(error: tunfarm_images::Error) -> Error {
+        Error::Archive(Box::new(error))
+    }
 }
 
 fn offer(nearest: &Option<String>) -> String {

@@ -19,7 +19,7 @@ mod spec;
 mod store;
 mod version;
 
-pub use build::{DriverModule, Drivers};
+pub use build::{DriverModule, Drivers, ModuleFiles};
 pub use compile::first_error;
 pub use diff::unified;
 pub use error::{CompilerError, DoesNotApply, Error, Result};

@@ -1,6 +1,7 @@
 //! Running a kernel's build scripts where they can reach nothing: no network, no file but those
 //! they need, no way to write anywhere but their own folder.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,19 @@ use crate::root::BuildRoot;
 /// The folder inside the sandbox in which a driver is built; always the same, so that the same
 /// source gives the same module.
 pub const BUILD: &str = "/build";
+
+/// Seconds after which a build is ended: one that waits for something that never comes.
+const LIMIT: &str = "900";
+
+/// What of this machine a build with its own compiler sees.
+const HOST: [&str; 6] = [
+    "/usr",
+    "/etc/alternatives",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+];
 
 /// A build's output is kept up to so many bytes, its end.
 const OUTPUT: usize = 64 * 1024;
@@ -92,56 +106,70 @@ pub fn run(
     overlays: &[(PathBuf, PathBuf)],
     command: &[&str],
 ) -> Result<Ran, String> {
-    let mut bwrap = Command::new("bwrap");
-    bwrap.args([
-        "--unshare-net",
-        "--unshare-pid",
-        "--unshare-ipc",
-        "--die-with-parent",
-    ]);
-    bwrap.args(["--new-session", "--clearenv"]);
-    bwrap.args(["--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin"]);
-    bwrap.args(["--setenv", "LC_ALL", "C", "--setenv", "HOME", BUILD]);
+    let mut bwrap = Options::default();
+    bwrap.add(["--unshare-net", "--unshare-ipc", "--die-with-parent"]);
+    bwrap.add(["--new-session", "--clearenv"]);
+    bwrap.add(["--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin"]);
+    bwrap.add(["--setenv", "LC_ALL", "C", "--setenv", "HOME", BUILD]);
     match sandbox {
         Sandbox::Root(root) => {
-            bwrap.arg("--ro-bind").arg(&root.tools).arg("/");
+            bwrap.read_only(&root.tools, Path::new("/"));
             let mut below = vec![PathBuf::from("usr/src")];
             below.extend(build_scripts(&root.headers));
             for inside in below {
                 let mount = root.tools.join(&inside);
                 std::fs::create_dir_all(&mount)
                     .map_err(|e| format!("cannot create {}: {e}", mount.display()))?;
-                bwrap
-                    .arg("--ro-bind")
-                    .arg(root.headers.join(&inside))
-                    .arg(Path::new("/").join(inside));
+                bwrap.read_only(&root.headers.join(&inside), &Path::new("/").join(&inside));
             }
-            bwrap.arg("--bind").arg(folder).arg(BUILD);
         }
         Sandbox::Host { build_dir } => {
-            for inside in [
-                "/usr",
-                "/etc/alternatives",
-                "/bin",
-                "/sbin",
-                "/lib",
-                "/lib64",
-            ] {
-                bwrap.args(["--ro-bind-try", inside, inside]);
+            for inside in HOST {
+                bwrap.add(["--ro-bind-try", inside, inside]);
             }
-            bwrap.arg("--ro-bind").arg(build_dir).arg(build_dir);
-            bwrap.arg("--bind").arg(folder).arg(BUILD);
+            bwrap.read_only(build_dir, build_dir);
         }
     }
+    bwrap.add([OsStr::new("--bind"), folder.as_os_str(), OsStr::new(BUILD)]);
     for (file, inside) in overlays {
-        bwrap.arg("--ro-bind").arg(file).arg(inside);
+        bwrap.read_only(file, inside);
     }
-    bwrap.args(["--dev", "/dev", "--tmpfs", "/tmp", "--chdir", BUILD, "--"]);
-    bwrap.args(command);
+    bwrap.add(["--dev", "/dev", "--tmpfs", "/tmp"]);
+    let Options(bwrap) = bwrap;
+    // objtool of 7.3 asks /proc how much stack it may use.
+    let own = ["--unshare-pid", "--proc", "/proc"];
+    let ran = start(&bwrap, &own, command)?;
+    if !ran.success && ran.output.starts_with("bwrap: Can't mount proc") {
+        // Inside a container that hides parts of /proc no new one may be mounted.
+        return finish(start(&bwrap, &["--ro-bind", "/proc", "/proc"], command)?);
+    }
+    finish(ran)
+}
+
+/// What bwrap itself complains of is no word of the command's.
+fn finish(ran: Ran) -> Result<Ran, String> {
+    if !ran.success && ran.output.lines().any(|l| l.starts_with("bwrap: ")) {
+        return Err(format!(
+            "{}; bwrap needs user namespaces or root: allow them \
+             (sysctl kernel.unprivileged_userns_clone=1, or \
+             kernel.apparmor_restrict_unprivileged_userns=0), or run as root",
+            ran.output.trim()
+        ));
+    }
+    Ok(ran)
+}
+
+/// Runs bwrap with `options`, then `more`, and in it `command`.
+fn start(options: &[OsString], more: &[&str], command: &[&str]) -> Result<Ran, String> {
     let (mut reader, writer) = std::io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
     let both = writer
         .try_clone()
         .map_err(|e| format!("cannot copy a pipe: {e}"))?;
+    let mut bwrap = Command::new("bwrap");
+    bwrap.args(options).args(more);
+    bwrap
+        .args(["--chdir", BUILD, "--", "timeout", LIMIT])
+        .args(command);
     bwrap.stdin(Stdio::null()).stdout(writer).stderr(both);
     let mut child = bwrap
         .spawn()
@@ -152,18 +180,29 @@ pub fn run(
     let status = child
         .wait()
         .map_err(|e| format!("cannot wait for bwrap: {e}"))?;
-    if !status.success() && output.lines().any(|l| l.starts_with("bwrap: ")) {
-        return Err(format!(
-            "{}; bwrap needs user namespaces or root: allow them \
-             (sysctl kernel.unprivileged_userns_clone=1, or \
-             kernel.apparmor_restrict_unprivileged_userns=0), or run as root",
-            output.trim()
-        ));
-    }
     Ok(Ran {
         success: status.success(),
         output,
     })
+}
+
+/// Arguments of bwrap.
+#[derive(Default)]
+struct Options(Vec<OsString>);
+
+impl Options {
+    fn add<T: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = T>) {
+        self.0
+            .extend(words.into_iter().map(|w| w.as_ref().to_owned()));
+    }
+
+    fn read_only(&mut self, from: &Path, inside: &Path) {
+        self.add([
+            OsStr::new("--ro-bind"),
+            from.as_os_str(),
+            inside.as_os_str(),
+        ]);
+    }
 }
 
 /// Folders of build scripts among the headers, e.g. `usr/lib/linux-kbuild-6.12`.

@@ -178,22 +178,15 @@ fn patches_fit_fail_to_fit_and_fail_to_compile() {
     );
     assert!(error.to_string().contains("\tskb_orphan(skb);"), "{error}");
 
-    let broken = write(
-        folder.path(),
-        "broken.patch",
-        &diff
-            .replace(
-                "-\tskb_orphan(skb);",
-                "-\tskb_orphan(skb);\n+\tskb_orphan(sbk);",
-            )
-            .replace(",10 +", ",10 +"),
+    // As many lines as before, one of them with a name that does not exist.
+    let misspelt = diff.replace(
+        "-\tskb_orphan(skb);\n-\n",
+        "-\tskb_orphan(skb);\n+\tskb_orphan(sbk);\n \n",
     );
-    let text = std::fs::read_to_string(&broken).unwrap();
-    // The hunk has one line more than it says: as many as before.
-    let header = text.lines().find(|l| l.starts_with("@@")).unwrap();
+    let header = misspelt.lines().find(|l| l.starts_with("@@")).unwrap();
     let old = header.split(' ').nth(1).unwrap().trim_start_matches('-');
-    let fixed = text.replace(header, &format!("@@ -{old} +{old} @@"));
-    let broken = write(folder.path(), "broken.patch", &fixed);
+    let text = misspelt.replace(header, &format!("@@ -{old} +{old} @@"));
+    let broken = write(folder.path(), "broken.patch", &text);
     let error = drivers
         .build(&DriverSpec::Patch(vec![broken]), &kernel)
         .unwrap_err();

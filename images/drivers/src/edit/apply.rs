@@ -24,7 +24,7 @@ pub struct EditRefused {
     /// The file.
     pub file: PathBuf,
     /// Why.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
 }
 
 /// Why a step was refused.
@@ -129,7 +129,7 @@ pub fn apply(edit: &Edit, files: &Files) -> Result<Files, EditRefused> {
             edit: edit.name.clone(),
             step: number + 1,
             file: step.file.clone(),
-            refusal,
+            refusal: Box::new(refusal),
         };
         let text = changed
             .get_mut(&step.file)

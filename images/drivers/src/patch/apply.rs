@@ -129,9 +129,9 @@ pub fn apply(
     let mut touched = false;
     for diff in diffs {
         let path = PathBuf::from(&diff.path);
-        let known = applied.files.contains_key(&path);
         let of_tun = diff.path.starts_with("drivers/net/tun");
-        if !known && !(of_tun && diff.is_new) {
+        let there = applied.files.contains_key(&path) || (of_tun && diff.is_new);
+        if !there {
             if of_tun || diff.path.starts_with("include/") {
                 return Err(PatchRefused::NoFile {
                     patch: patch.to_owned(),
