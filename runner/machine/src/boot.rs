@@ -10,7 +10,8 @@ use crate::cmdline::{self, Shape, Start};
 use crate::error::{HostError, RunCause, Stop};
 use crate::evidence::ConsoleLog;
 use crate::host::Host;
-use crate::spec::{BootSpec, Limits};
+use crate::spec::{Accel, BootSpec, Clock, Limits};
+use crate::tsc;
 use crate::vm::{Happening, Vm};
 
 /// A boot takes 4 to 15 s under TCG on a free machine.
@@ -32,7 +33,12 @@ pub async fn boot(
     cpu: Option<usize>,
 ) -> Result<(KernelFacts, Vec<Finding>), (RunCause, Vec<Finding>)> {
     let alone = |error: HostError| (RunCause::Host(error), Vec::new());
-    let append = cmdline::kernel(spec);
+    let mut append = cmdline::kernel(spec);
+    // Without icount, calibration of the TSC against the PIT can hang under load. The host's own
+    // rate is no part of the snapshot's key: it is measured, and so differs in the last digits.
+    if let (Clock::Real, Accel::Tcg, Some(khz)) = (spec.clock, spec.accel, tsc::khz()) {
+        append.push_str(&format!(" tsc_early_khz={khz}"));
+    }
     let start = Start::Boot {
         kernel: &spec.kernel,
         initramfs: &spec.initramfs,

@@ -30,6 +30,7 @@ mod sparse;
 mod spec;
 mod stall;
 mod trial;
+mod tsc;
 mod vm;
 
 pub use bzimage::NotAKernel;

@@ -112,3 +112,64 @@ pub fn read(console: &[u8]) -> Vec<Finding> {
     watcher.finish();
     watcher.findings
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Real consoles: kernels 5.10, 6.12 and 7.3 of Debian with trouble made on purpose.
+    #[test]
+    fn golden_consoles() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console/golden");
+        let mut logs: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "log"))
+            .collect();
+        logs.sort();
+        assert!(logs.len() >= 18, "{} logs", logs.len());
+        let mut all = String::new();
+        for log in logs {
+            let name = log.file_stem().unwrap().to_string_lossy().into_owned();
+            let _ = writeln!(all, "== {name}");
+            for finding in read(&fs::read(&log).unwrap()) {
+                let _ = writeln!(all, "{:?}: {}", finding.kind, finding.headline);
+                for frame in &finding.frames {
+                    let _ = writeln!(all, "    {frame}");
+                }
+            }
+        }
+        insta::assert_snapshot!("golden", all);
+    }
+
+    #[test]
+    fn cutting_changes_nothing() {
+        let text = include_bytes!("golden/oops-6.12.log");
+        let whole = read(text);
+        assert_eq!(whole.len(), 2);
+        for step in [1, 3, 100] {
+            let mut watcher = Watcher::default();
+            text.chunks(step).for_each(|part| watcher.push(part));
+            watcher.finish();
+            assert_eq!(watcher.findings(), whole, "step {step}");
+            assert!(watcher.dead());
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_warns_for_ever_fills_nothing() {
+        let mut watcher = Watcher::default();
+        for n in 0..10_000 {
+            watcher.push(format!("WARNING: CPU: 0 PID: {n} at a.c:1 f+0x1/0x2\n").as_bytes());
+        }
+        watcher.push(&[b'x'; 100_000]);
+        watcher.push(&[0xff, 0x00, b'\n']);
+        watcher.finish();
+        assert_eq!(watcher.findings().len(), MAX_FINDINGS);
+        assert!(watcher.tail().count() <= TAIL_LINES);
+    }
+}
