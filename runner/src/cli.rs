@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tunfarm::shard::Shard;
 
 /// Boots Linux kernels in QEMU, runs TCP close scenarios in them over TUN and over loopback, and
 /// says which kernels and drivers have the tun orphan bug.
@@ -26,6 +27,10 @@ Exit status:
 pub enum Command {
     /// Run a matrix: boot, run, judge, report.
     Run(Run),
+    /// Say what a matrix will take, and cut it into shards.
+    Plan(PlanOf),
+    /// Merge the shards of a matrix into one run.
+    Merge(Merge),
     /// List, fetch and find kernels.
     Kernels(Kernels),
     /// Check matrices, scenarios and scripts without booting anything.
@@ -44,6 +49,8 @@ pub enum Command {
     Diff(Diff),
     /// Take runs into the history, and print it.
     History(HistoryOf),
+    /// Run a matrix as every night: compare with the history, prune caches, tell what is new.
+    Nightly(Nightly),
 }
 
 /// Arguments of `pkt`.
@@ -122,6 +129,9 @@ pub struct Remake {
     /// Folders of runs, or their results.json.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
+    /// Say what is new against this history.
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
 }
 
 /// Arguments of `show`.
@@ -225,13 +235,70 @@ pub struct Run {
     pub baseline: Option<PathBuf>,
     /// Run only shard i of n, counted from 1.
     #[arg(long, value_name = "I/N")]
-    pub shard: Option<String>,
+    pub shard: Option<Shard>,
+    /// An earlier run whose durations balance the shards; may be repeated. The same for all shards.
+    #[arg(long, value_name = "RUN", requires = "shard")]
+    pub durations: Vec<PathBuf>,
+    /// Take the run into this history, and say what is new against it.
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
     /// Take the nearest source of the same series where the archive lost a kernel's own.
     #[arg(long)]
     pub nearest_source: bool,
     /// Build drivers against this configured kernel tree or these headers (for `path:` kernels).
     #[arg(long, value_name = "DIR")]
     pub build_dir: Option<PathBuf>,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub struct PlanOf {
+    /// Which part of a matrix.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How many shards, that is, machines.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub shards: u16,
+    /// Guests at once on each machine [default: one for each processor of this one].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// An earlier run to learn durations from; may be repeated.
+    #[arg(long, value_name = "RUN")]
+    pub durations: Vec<PathBuf>,
+    /// For people, or for a CI service to fan out over.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// Cells, boots, downloads and minutes.
+    Text,
+    /// A matrix for GitHub Actions.
+    Github,
+    /// A child pipeline for GitLab CI.
+    Gitlab,
+    /// Shards with what is predicted of each.
+    Json,
+}
+
+/// Arguments of `merge`.
+#[derive(Args, Debug)]
+pub struct Merge {
+    /// The folders of the shards.
+    #[arg(value_name = "DIR")]
+    pub folders: Vec<PathBuf>,
+    /// The merged run's folder; must be empty or not exist [default: a new one under results/].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Merge nothing; print the numbers of the shards without a usable result, separated by
+    /// commas. Exit status 3 if there are any.
+    #[arg(long, conflicts_with = "out")]
+    pub missing: bool,
+    /// How many shards there should be; they tell themselves once there is one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub shards: Option<u16>,
 }
 
 /// A datapath as typed.
@@ -349,4 +416,18 @@ pub enum ScenariosWhat {
         /// Its name.
         name: String,
     },
+}
+
+/// Arguments of `nightly`.
+#[derive(Args, Debug)]
+pub struct Nightly {
+    /// What a run needs; `--history` is results/history.sqlite when it is not given.
+    #[command(flatten)]
+    pub run: Run,
+    /// Remove what was not used for so many days from the cache.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub keep_days: u64,
+    /// Keep the cache below this size, in gigabytes.
+    #[arg(long, value_name = "GB", default_value_t = 20)]
+    pub keep_gb: u64,
 }

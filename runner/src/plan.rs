@@ -9,6 +9,7 @@ use tunfarm_reports::model::CellId;
 use tunfarm_scenarios::{Collection, CollectionError, Scenario};
 
 use crate::matrix::Matrix;
+use crate::shard::{Cut, Shard};
 
 /// One cell of the plan. Kernels and drivers are their specs here: what they are called is known
 /// only when they are resolved.
@@ -33,6 +34,17 @@ pub struct Plan {
     pub cells: Vec<PlannedCell>,
     /// The scenarios they need.
     pub scenarios: Vec<Scenario>,
+    /// The whole that this is a part of.
+    pub whole: Option<Whole>,
+}
+
+/// The plan that a shard is a part of.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// Which part this is.
+    pub shard: Shard,
+    /// Digest of the whole plan.
+    pub digest: String,
 }
 
 /// Why a matrix makes no plan.
@@ -104,11 +116,32 @@ impl Plan {
                 names.join(", ")
             )));
         }
-        Ok(Plan { cells, scenarios })
+        Ok(Plan {
+            cells,
+            scenarios,
+            whole: None,
+        })
     }
 
-    /// A digest of what is to be run: the same plan has the same digest on any machine.
+    /// The part of this plan that `shard` of `cut` has to run.
+    pub fn part(&self, cut: &Cut, shard: Shard) -> Plan {
+        let cells = cut.part(shard).cells.iter();
+        Plan {
+            cells: cells.map(|at| self.cells[*at].clone()).collect(),
+            scenarios: self.scenarios.clone(),
+            whole: Some(Whole {
+                shard,
+                digest: self.digest(),
+            }),
+        }
+    }
+
+    /// A digest of what is to be run: the same plan has the same digest on any machine, and each
+    /// of its parts has that of the whole.
     pub fn digest(&self) -> String {
+        if let Some(whole) = &self.whole {
+            return whole.digest.clone();
+        }
         digest(
             &self.cells,
             self.scenarios.iter().map(|s| s.sha256.as_str()),

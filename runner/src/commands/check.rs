@@ -80,12 +80,14 @@ fn scenarios(collection: &Collection) -> Result<String> {
     Ok(format!("ok, {} scenarios", collection.iter().count()))
 }
 
-fn scenario(scenario: &Scenario) -> Result<()> {
+/// The scenario's script has no error.
+pub fn scenario(scenario: &Scenario) -> Result<()> {
     script(&scenario.script, &scenario.path.display().to_string())
 }
 
 /// Parses and checks a script; all its errors at once.
 fn script(text: &str, name: &str) -> Result<()> {
-    let script = tunfarm_lang::parse(text, name).map_err(|e| anyhow::anyhow!("{e}"))?;
-    tunfarm_lang::check(&script).into_result(()).map_err(|e| anyhow::anyhow!("{e}"))
+    tunfarm_lang::parse_and_check(text, name, &tunfarm_lang::symbols::Definitions::default())
+        .map(drop)
+        .map_err(|errors| anyhow::anyhow!("{}", errors.to_string().trim_end()))
 }

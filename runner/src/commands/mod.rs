@@ -3,11 +3,13 @@
 mod check;
 mod doctor;
 mod kernels;
+mod nightly;
 mod pkt;
 mod results;
 mod run;
 mod scenarios;
 mod selection;
+mod shards;
 
 use anyhow::Result;
 
@@ -36,11 +38,14 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Command::Kernels(arguments) => kernels::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Plan(arguments) => shards::plan(&arguments),
+        Command::Merge(arguments) => shards::merge(&arguments),
         Command::Pkt(arguments) => pkt::run(&arguments),
         Command::Scenarios(arguments) => scenarios::run(&arguments),
         Command::Report(arguments) => results::report(&arguments),
         Command::Show(arguments) => results::show(&arguments),
         Command::Diff(arguments) => results::diff(&arguments),
+        Command::Nightly(arguments) => nightly::run(arguments),
         Command::History(arguments) => results::history(&arguments),
     }
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tunfarm_reports::model::{CellId, CellResult, RunResults};
-use tunfarm_reports::{compare, history::History, load, story, write_all};
+use tunfarm_reports::console::{Style, show};
+use tunfarm_reports::files::write_report;
+use tunfarm_reports::{Report, compare, history::History, load};
 
 use crate::cli::{Diff, HistoryOf, Remake, Show};
 
@@ -14,8 +15,16 @@ pub fn report(arguments: &Remake) -> Result<u8> {
     for run in &arguments.runs {
         let results = load(run)?;
         let dir = folder(run);
-        write_all(&results, &dir)?;
-        println!("{}", tunfarm_reports::sentence(&results, None));
+        let past = match &arguments.history {
+            Some(file) => Some(History::open(file)?.past(&results)?),
+            None => None,
+        };
+        let mut report = Report::new(&results, &dir);
+        if let Some(past) = &past {
+            report = report.with_past(past);
+        }
+        write_report(&report)?;
+        println!("{}", tunfarm_reports::sentence(&results, past.as_ref()));
         println!("reports: {}", dir.display());
         status = status.max(results.exit_status());
     }
@@ -34,34 +43,25 @@ pub fn show(arguments: &Show) -> Result<u8> {
         None => newest_run()?,
     };
     let results = load(&run)?;
-    let cell = find(&results, &arguments.cell)?;
-    print!("{}", story::story(cell));
-    Ok(0)
-}
-
-/// A cell by its whole name, or by any part that only it has.
-fn find<'a>(results: &'a RunResults, name: &str) -> Result<&'a CellResult> {
-    if let Ok(id) = name.parse::<CellId>()
-        && let Some(cell) = results.cells.iter().find(|c| c.id == id)
-    {
-        return Ok(cell);
-    }
-    let mut matching = results.cells.iter().filter(|c| c.id.to_string().contains(name));
-    match (matching.next(), matching.next()) {
-        (Some(cell), None) => Ok(cell),
-        (Some(one), Some(other)) => bail!(
-            "`{name}` is part of several cells' names, {} and {} among them: say more of it",
-            one.id,
-            other.id
-        ),
-        (None, _) => {
+    let dir = folder(&run);
+    let report = Report::new(&results, &dir);
+    let name = &arguments.cell;
+    match show::find(&report, name).as_slice() {
+        [cell] => print!("{}", show::show(&report, cell, Style::of_stdout())),
+        [] => {
             let names: Vec<String> = results.cells.iter().map(|c| c.id.to_string()).collect();
             match tunfarm_config::nearest(name, names.iter().map(String::as_str)) {
                 Some(near) => bail!("the run has no cell `{name}`; did you mean `{near}`?"),
                 None => bail!("the run has no cell `{name}`; its results.json names them"),
             }
         }
+        [one, other, ..] => bail!(
+            "`{name}` names several cells, {} and {} among them: say more of it",
+            one.id,
+            other.id
+        ),
     }
+    Ok(0)
 }
 
 /// The newest folder below `results/` that holds a run. Their names are times.
@@ -103,6 +103,9 @@ pub fn history(arguments: &HistoryOf) -> Result<u8> {
             .map(|s| format!("{} {s}", point.count(*s)))
             .collect();
         println!("{}  {}  ({} not as expected)", point.started, counts.join(", "), point.unexpected);
+    }
+    if let Some(newest) = history.newest()? {
+        println!("\n{newest}");
     }
     Ok(0)
 }

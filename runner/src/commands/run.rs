@@ -9,16 +9,79 @@ use anyhow::{Context, Result, bail};
 use tunfarm::farm::{self, Farm, FarmError};
 use tunfarm::matrix::Matrix;
 use tunfarm::plan::Plan;
+use tunfarm::plan_file::PlanFile;
 use tunfarm::run::{Executed, Lab, Options, execute};
+use tunfarm::shard::Cut;
 use tunfarm_reports::model::{Event, Host, RunResults, SCHEMA, ScenarioInfo};
-use tunfarm_reports::{Console, EventLog, Reporter, write_all};
+use tunfarm_reports::compare::apply_baseline;
+use tunfarm_reports::files::write_report;
+use tunfarm_reports::history::{History, Past};
+use tunfarm_reports::{Console, EventLog, Report, Reporter, load};
 
 use super::INFRA;
+use super::shards::durations;
 use crate::cli::{AccelWord, ClockWord, Machine, Run, Source};
 
 pub fn run(arguments: &Run) -> Result<u8> {
+    let ran = perform(arguments)?;
+    // More shards than there are bundles: this one has nothing to do, and that is well.
+    if arguments.shard.is_some() && ran.results.cells.is_empty() && !ran.results.interrupted {
+        return Ok(0);
+    }
+    Ok(ran.results.exit_status())
+}
+
+/// A run that is over.
+pub struct Performed {
+    /// What it found.
+    pub results: RunResults,
+    /// What earlier runs say about it, if they were asked.
+    pub past: Option<Past>,
+    /// Its folder.
+    pub out: PathBuf,
+}
+
+/// What a run is held against.
+#[derive(Default)]
+pub struct Against {
+    baseline: Option<RunResults>,
+    history: Option<History>,
+}
+
+impl Against {
+    fn open(arguments: &Run) -> Result<Against> {
+        Ok(Against {
+            baseline: arguments.baseline.as_deref().map(load).transpose()?,
+            history: arguments.history.as_deref().map(History::open).transpose()?,
+        })
+    }
+
+    /// What the baseline showed becomes expected; the history takes the run and tells of it.
+    fn compare(&mut self, results: &mut RunResults) -> Result<Option<Past>> {
+        if let Some(baseline) = &self.baseline {
+            apply_baseline(results, baseline);
+        }
+        let Some(history) = &mut self.history else { return Ok(None) };
+        history.record(results)?;
+        Ok(Some(history.past(results)?))
+    }
+}
+
+/// Runs a matrix, or one shard of it.
+pub fn perform(arguments: &Run) -> Result<Performed> {
     let matrix = arguments.selection.matrix()?;
-    let plan = Plan::new(&matrix)?;
+    let whole = Plan::new(&matrix)?;
+    let part = match arguments.shard {
+        Some(shard) => {
+            let durations = durations(&arguments.durations)?;
+            Some((Cut::new(&whole.cells, shard.count(), &durations), shard))
+        }
+        None => None,
+    };
+    let plan = match &part {
+        Some((cut, shard)) => whole.part(cut, *shard),
+        None => whole.clone(),
+    };
     let setup = farm::Setup {
         nearest_source: arguments.nearest_source,
         build_dir: arguments.build_dir.clone(),
@@ -26,15 +89,21 @@ pub fn run(arguments: &Run) -> Result<u8> {
     };
     // Everything that can be wrong with what was typed is wrong before anything is made.
     setup.check(&matrix)?;
+    plan.scenarios.iter().try_for_each(super::check::scenario)?;
+    let against = Against::open(arguments)?;
     let out = out_folder(arguments.out.as_deref())?;
+    PlanFile::new(&whole, part.as_ref().map(|(cut, shard)| (cut, *shard)))
+        .write(&out)
+        .with_context(|| format!("cannot write into {}", out.display()))?;
     let mut reporter = Reporter::new().with(Console::stdio(Some(out.clone())));
     if let Some(target) = &arguments.events {
         let log = EventLog::open(target)
             .with_context(|| format!("cannot open {target} for --events"))?;
         reporter = reporter.with(log);
     }
-    let results = carry_out(&plan, &matrix, setup, &out, reporter, |farm| farm)?;
-    Ok(results.exit_status())
+    let (results, past) =
+        carry_out_against(&plan, &matrix, setup, &out, reporter, |farm| farm, against)?;
+    Ok(Performed { results, past, out })
 }
 
 /// How guests are run and where kernels come from, from what was typed.
@@ -71,17 +140,39 @@ pub fn carry_out<L: Lab + 'static>(
     matrix: &Matrix,
     setup: farm::Setup,
     out: &Path,
-    mut reporter: Reporter,
+    reporter: Reporter,
     lab: impl FnOnce(Farm) -> L,
 ) -> Result<RunResults> {
+    carry_out_against(plan, matrix, setup, out, reporter, lab, Against::default())
+        .map(|(results, _)| results)
+}
+
+/// As [`carry_out`], and holds the run against earlier ones before its reports are written.
+fn carry_out_against<L: Lab + 'static>(
+    plan: &Plan,
+    matrix: &Matrix,
+    setup: farm::Setup,
+    out: &Path,
+    reporter: Reporter,
+    lab: impl FnOnce(Farm) -> L,
+    mut against: Against,
+) -> Result<(RunResults, Option<Past>)> {
     let began = Instant::now();
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     // Reports are written by a thread of their own: a slow terminal or pipe must not hold up the
     // task that ends guests in time.
+    let all = out.join("events.ndjson").display().to_string();
+    let log = EventLog::open(&all).with_context(|| format!("cannot write {all}"))?;
+    let mut reporter = reporter.with(log);
     let (events, received) = mpsc::channel::<Event>();
     let writing = std::thread::spawn(move || {
         for event in received {
+            let last = matches!(event, Event::RunFinished { .. });
             reporter.event(&event);
+            // A download in a thread of its own may hold a sender long after the run.
+            if last {
+                break;
+            }
         }
         reporter.lost().iter().for_each(|lost| eprintln!("tunfarm: {lost}"));
     });
@@ -107,15 +198,16 @@ pub fn carry_out<L: Lab + 'static>(
     // A download that is under way in a blocking thread must not hold up the end.
     runtime.shutdown_background();
 
-    let results = results(plan, executed, host, started, began, clock.to_string());
-    write_all(&results, out)?;
-    let _ = events.send(Event::RunFinished { results: Box::new(results.clone()) });
-    drop(events);
-    // The thread ends when the last sender is gone; one in a blocking thread may live on.
-    if !results.interrupted {
-        let _ = writing.join();
+    let mut results = results(plan, executed, host, started, began, clock.to_string());
+    let past = against.compare(&mut results)?;
+    let mut report = Report::new(&results, out);
+    if let Some(past) = &past {
+        report = report.with_past(past);
     }
-    Ok(results)
+    write_report(&report)?;
+    let _ = events.send(Event::RunFinished { results: Box::new(results.clone()) });
+    let _ = writing.join();
+    Ok((results, past))
 }
 
 fn results(
@@ -140,7 +232,7 @@ fn results(
         schema: SCHEMA.into(),
         tool: env!("CARGO_PKG_VERSION").into(),
         plan: plan.digest(),
-        shard: None,
+        shard: plan.whole.as_ref().map(|w| w.shard.to_string()),
         started,
         duration_s: began.elapsed().as_secs_f64(),
         clock,

@@ -206,7 +206,7 @@ impl Suite {
             sysctls: BTreeMap::new(),
             expect: if of_kernel { differences.expectations() } else { Vec::new() },
         };
-        (Plan { cells, scenarios }, matrix)
+        (Plan { cells, scenarios, whole: None }, matrix)
     }
 
     /// Whether a helper is written in Python.
