@@ -68,7 +68,12 @@ pub struct Flow {
     sent_end: u32,
     /// The script sequence number of the SYN that came in.
     syn: Option<u32>,
+    /// The segment size that the script's peer has announced.
+    peer_mss: u16,
 }
+
+/// What a peer that announces no segment size takes over IPv4 (RFC 9293 §3.7.1).
+const DEFAULT_MSS: u16 = 536;
 
 /// An initial sequence number as both sides have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +105,7 @@ impl Flow {
             injected_end: None,
             sent_end: 0,
             syn: None,
+            peer_mss: DEFAULT_MSS,
         }
     }
 
@@ -128,6 +134,14 @@ impl Flow {
         );
         if is_syn && opening {
             self.remote_isn = tcp.seq;
+            self.peer_mss = tcp
+                .options
+                .iter()
+                .find_map(|option| match option {
+                    TcpOption::MaximumSegmentSize(mss) => Some(*mss),
+                    _ => None,
+                })
+                .unwrap_or(DEFAULT_MSS);
         }
         let local = self.local_isn.unwrap_or(Isn { script: 0, live: 0 });
         if is_syn {
@@ -219,6 +233,12 @@ impl Flow {
             }
         }
         tcp
+    }
+
+    /// Whether so much payload is more than one segment's: the kernel has left the cutting to the
+    /// device.
+    pub fn is_super_segment(&self, payload: usize) -> bool {
+        payload > usize::from(self.peer_mss)
     }
 
     /// A live sequence number of the kernel for one of the script (not a SYN's).

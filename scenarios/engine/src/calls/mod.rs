@@ -115,9 +115,8 @@ pub fn perform(
     let invoke = prepare(world, call)?;
     if let Some(until) = &call.until {
         let now = world.clock.now_us();
-        world
-            .log
-            .say(now, world.line, &format!("{}() begins", call.name.node));
+        let text = format!("{} [begins]", world.text);
+        world.log.say(now, world.line, &text);
         let relative = matches!(when, When::Relative(_));
         let until = window.return_at(until.node, base_us, relative);
         return world.start_blocking(call, invoke, until);
@@ -175,9 +174,8 @@ pub fn check(
 ) -> Result<(), Stop> {
     let name = &call.name.node;
     let shown = returned.show();
-    world
-        .log
-        .say(at_us, world.line, &format!("{name}() = {shown}"));
+    let text = format!("{} [returned {shown}]", world.text);
+    world.log.say(at_us, world.line, &text);
     let any = call.result.value.node == Expr::Ellipsis;
     let expected = if any {
         returned.value

@@ -4,6 +4,7 @@ mod drop_filter;
 mod ethernet;
 mod gso;
 mod loopback;
+mod ready;
 mod tun;
 
 use std::io;
@@ -49,13 +50,15 @@ pub enum Datapath {
 impl Datapath {
     /// Sets up the job's.
     pub fn set(job: &Job, config: &Config) -> Result<Datapath, SetError> {
-        match job.datapath {
+        let datapath = match job.datapath {
             Kind::Tun => {
                 let tun = Tun::set(config, &job.tun, job.reader)?;
-                Ok(Datapath::Tun(Box::new(tun)))
+                Datapath::Tun(Box::new(tun))
             }
-            Kind::Loopback => Ok(Datapath::Loopback(Loopback::set(config)?)),
-        }
+            Kind::Loopback => Datapath::Loopback(Loopback::set(config)?),
+        };
+        ready::wait_for(config.local)?;
+        Ok(datapath)
     }
 
     /// Lets commands find a device called as the TUN device, also where packets pass loopback.

@@ -49,7 +49,7 @@ impl World {
         self.note(&arrived, script_syn);
         if !self.config.strict_segments {
             self.gather(&mut arrived, id, wanted_len, window)?;
-            self.cut(&mut arrived, wanted_len);
+            self.cut(&mut arrived, id, wanted_len);
         }
         let flow = self.flows.get_mut(id);
         let mismatches = matcher::compare(line, &arrived.packet, flow, &self.config)
@@ -207,9 +207,12 @@ impl World {
 
     /// Cuts a super-segment where the line ends; the rest waits for the next line. Whoever cuts
     /// a segment leaves PSH and FIN to its last piece.
-    fn cut(&mut self, arrived: &mut Arrived, wanted: usize) {
+    fn cut(&mut self, arrived: &mut Arrived, id: FlowId, wanted: usize) {
         let len = arrived.packet.payload.len();
-        let Some(tcp) = arrived.packet.tcp().filter(|_| 0 < wanted && wanted < len) else {
+        if wanted == 0 || wanted >= len || !self.flows.get(id).is_super_segment(len) {
+            return;
+        }
+        let Some(tcp) = arrived.packet.tcp() else {
             return;
         };
         let mut first = tcp.clone();

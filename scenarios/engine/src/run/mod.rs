@@ -11,7 +11,7 @@ mod watchdog;
 
 use std::path::PathBuf;
 
-use tunfarm_lang::ast::{Action, Event, Script};
+use tunfarm_lang::ast::{Action, Event, Script, Source, Span};
 use tunfarm_protocol::ScriptResult;
 
 pub use command::{Outputs, run_command};
@@ -53,6 +53,8 @@ pub struct World {
     pub limit_us: i64,
     /// Line of the event at hand.
     pub line: u32,
+    /// Its text without the time, on one line, for the log.
+    pub text: String,
     /// Wakes calls that do not return.
     pub watchdog: Watchdog,
     /// The call that is blocking on its own thread.
@@ -87,6 +89,7 @@ impl World {
             outputs,
             limit_us,
             line: 0,
+            text: String::new(),
             watchdog: Watchdog::new(),
             pending: None,
             cut_off: None,
@@ -100,6 +103,7 @@ impl World {
         let mut result = Ok(());
         for event in &script.events {
             self.line = script.source.position(event.span.start).line;
+            self.text = event_text(&script.source, event);
             result = self.event(event);
             if result.is_err() {
                 break;
@@ -191,4 +195,18 @@ impl World {
         let now = self.clock.now_us();
         window.check(now, &format!("the start of the {what}"))
     }
+}
+
+/// How much of an event's text the log shows, in characters.
+const SHOWN: usize = 160;
+
+/// What an event says after its time, with single spaces.
+fn event_text(source: &Source, event: &Event) -> String {
+    let start = match &event.action {
+        Action::Syscall(call) => call.name.span.start,
+        _ => event.when.span.end,
+    };
+    let text = source.slice(Span::new(start, event.span.end));
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(SHOWN).collect()
 }

@@ -17,6 +17,7 @@ const ENTER_TRIES: u32 = 2_000;
 pub struct Pending {
     call: Syscall,
     line: u32,
+    text: String,
     until: super::Window,
     done: Receiver<(Returned, i64)>,
 }
@@ -53,6 +54,7 @@ impl World {
         self.pending = Some(Pending {
             call: call.clone(),
             line: self.line,
+            text: self.text.clone(),
             until,
             done,
         });
@@ -85,6 +87,7 @@ impl World {
             }
         };
         let line = std::mem::replace(&mut self.line, pending.line);
+        let text = std::mem::replace(&mut self.text, pending.text);
         let name = &pending.call.name.node;
         let Some((returned, at_us)) = finished else {
             return failed(format!("{name}() did not return"));
@@ -94,6 +97,7 @@ impl World {
             .until
             .check(at_us, &format!("the return of {name}()"))?;
         self.line = line;
+        self.text = text;
         Ok(())
     }
 }
