@@ -27,6 +27,9 @@ const HOST: [&str; 6] = [
     "/lib64",
 ];
 
+/// What is new and empty in every sandbox.
+const FRESH: [&str; 4] = ["--dev", "/dev", "--tmpfs", "/tmp"];
+
 /// A build's output is kept up to so many bytes, its end.
 const OUTPUT: usize = 64 * 1024;
 
@@ -114,6 +117,7 @@ pub fn run(
     match sandbox {
         Sandbox::Root(root) => {
             bwrap.read_only(&root.tools, Path::new("/"));
+            bwrap.add(FRESH);
             let mut below = vec![PathBuf::from("usr/src")];
             below.extend(build_scripts(&root.headers));
             for inside in below {
@@ -127,6 +131,8 @@ pub fn run(
             for inside in HOST {
                 bwrap.add(["--ro-bind-try", inside, inside]);
             }
+            // Before the tree, which may be in /tmp.
+            bwrap.add(FRESH);
             bwrap.read_only(build_dir, build_dir);
         }
     }
@@ -134,7 +140,6 @@ pub fn run(
     for (file, inside) in overlays {
         bwrap.read_only(file, inside);
     }
-    bwrap.add(["--dev", "/dev", "--tmpfs", "/tmp"]);
     let Options(bwrap) = bwrap;
     // objtool of 7.3 asks /proc how much stack it may use.
     let own = ["--unshare-pid", "--proc", "/proc"];

@@ -180,8 +180,8 @@ fn patches_fit_fail_to_fit_and_fail_to_compile() {
 
     // As many lines as before, one of them with a name that does not exist.
     let misspelt = diff.replace(
-        "-\tskb_orphan(skb);\n-\n",
-        "-\tskb_orphan(skb);\n+\tskb_orphan(sbk);\n \n",
+        "-\tskb_orphan(skb);\n",
+        "-\tskb_orphan(skb);\n+\tskb_orphan(sbk);\n",
     );
     let header = misspelt.lines().find(|l| l.starts_with("@@")).unwrap();
     let old = header.split(' ').nth(1).unwrap().trim_start_matches('-');
