@@ -18,6 +18,9 @@ const PROBE_WORD: &str = "tunfarm.probe";
 
 /// Boots, waits for a job, runs it and ends the machine. Never returns: the end of PID 1 would be
 /// a kernel panic, which the host takes for the kernel's.
+///
+/// Orphans that end stay zombies: there is one job in a machine's life, and waiting for any child
+/// would take the end of `ss` or of a script's command away from the thread that waits for it.
 pub fn run() -> ! {
     std::panic::set_hook(Box::new(|panic| {
         // The console is the only way out that needs nothing but a file descriptor.
@@ -35,6 +38,8 @@ fn live() -> Result<Infallible, String> {
     let evidence = Evidence::new(&ports);
     quiet::quieten();
     pit::stop_if_unused(&ports).map_err(|e| format!("stopping the interval timer failed: {e}"))?;
+    // Where the image has it, whatever the kernel was configured with.
+    let _ = sys::write("/proc/sys/kernel/modprobe", "/sbin/modprobe");
     let index = Index::of_image();
     let probing = sys::read("/proc/cmdline")
         .is_ok_and(|line| line.split_whitespace().any(|word| word == PROBE_WORD));

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use tunfarm_protocol::{Datapath, Failure, IpVersion, Job, ScriptResult, SetupStage};
 
-use crate::stage::Transcripts;
+use crate::stage::{Transcripts, folder_of};
 
 /// The most bytes of its output that are kept.
 const OUTPUT_LIMIT: u64 = 256 * 1024;
@@ -36,7 +36,7 @@ fn run(
     let (mut output, both) = std::io::pipe()?;
     let mut child = Command::new(path)
         .args(arguments(job))
-        .current_dir(dir)
+        .current_dir(folder_of(dir, &job.script))
         .stdin(Stdio::null())
         .stdout(both.try_clone()?)
         .stderr(both)
@@ -65,7 +65,8 @@ fn arguments(job: &Job) -> Vec<String> {
     for (name, value) in &job.defines {
         arguments.extend(["-D".to_owned(), format!("{name}={value}")]);
     }
-    arguments.push(job.script.clone());
+    // It runs where the script lies.
+    arguments.push(job.script.rsplit('/').next().unwrap_or_default().to_owned());
     arguments
 }
 

@@ -84,8 +84,10 @@ impl Ports {
                 unsafe { asm!("out dx, ax", in("dx") port, in("ax") word, options(nostack, nomem)) }
                 Ok(())
             }
-            // `/dev/port` knows bytes only, and a split word means something else to the device.
-            Ports::Device(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+            // A word in two halves means something else to the device.
+            Ports::Device(_) => Err(io::Error::other(
+                "/dev/port cannot write 16 bits at once; the kernel needs CONFIG_X86_IOPL_IOPERM",
+            )),
         }
     }
 }

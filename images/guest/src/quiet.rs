@@ -6,7 +6,7 @@
 
 use crate::sys;
 
-const SETTINGS: [(&str, &str); 18] = [
+const SETTINGS: [(&str, &str); 19] = [
     // Per-CPU statistics are folded every second.
     ("/proc/sys/vm/stat_interval", "86400"),
     // No disk: nothing is ever dirty.
@@ -33,6 +33,8 @@ const SETTINGS: [(&str, &str); 18] = [
     ("/proc/sys/net/ipv4/route/gc_interval", "86400"),
     // The scheduler's fair server wakes a second after each wake-up (6.8 on, one processor).
     ("/sys/kernel/debug/sched/fair_server/cpu0/runtime", "0"),
+    // A program for each device that comes (before udev took that over); there is none.
+    ("/proc/sys/kernel/hotplug", "\n"),
     // Nobody answers on these links; the solicitations would only litter the captures.
     ("/proc/sys/net/ipv6/conf/default/router_solicitations", "0"),
     ("/proc/sys/net/ipv6/conf/all/router_solicitations", "0"),

@@ -5,7 +5,7 @@
 //! collectors have looked for the last time, and only then cleans up.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -148,7 +148,7 @@ fn own(job: &Job, dir: &str, transcripts: Transcripts, cues: Cues) -> ScriptResu
             }
         }),
     };
-    let stage = match Stage::set(job, script, Path::new(dir), hooks) {
+    let stage = match Stage::set(job, script, &folder_of(dir, &job.script), hooks) {
         Ok(stage) => stage,
         Err(not) => return not.into(),
     };
@@ -159,6 +159,13 @@ fn own(job: &Job, dir: &str, transcripts: Transcripts, cues: Cues) -> ScriptResu
         Ok(zero_ns) => stage.perform(Clock::from_zero(zero_ns)),
         Err(_) => unreadable("the agent gave up before the script began".into()),
     }
+}
+
+/// The folder in which a script lies, which is where its commands run: what they call they name
+/// relative to it.
+pub fn folder_of(dir: &str, script: &str) -> PathBuf {
+    let path = Path::new(dir).join(script);
+    path.parent().map_or_else(|| dir.into(), Path::to_owned)
 }
 
 /// Performs with the original packetdrill, whose own script clock starts when it likes.
