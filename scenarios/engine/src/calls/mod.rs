@@ -118,7 +118,7 @@ pub fn perform(
         let text = format!("{} [begins]", world.text);
         world.log.say(now, world.line, &text);
         let relative = matches!(when, When::Relative(_));
-        let until = window.return_at(until.node, base_us, relative);
+        let until = window.return_at(until.node, base_us, relative, &world.config);
         return world.start_blocking(call, invoke, until);
     }
     world.watchdog.arm(world.call_limit_us());

@@ -31,23 +31,21 @@ impl Window {
             When::AbsoluteRange(from, to) => (from.micros(), Some(to.micros())),
             When::RelativeRange(from, to) => (base_us + from.micros(), Some(base_us + to.micros())),
         };
-        let waited = (start_us - previous_us).max(0);
-        let dynamic = (waited as f64 * config.tolerance_percent / 100.0) as i64;
         Window {
             start_us,
             end_us,
-            tolerance_us: config.tolerance_us.max(dynamic),
+            tolerance_us: tolerance_us(start_us - previous_us, config),
         }
     }
 
     /// The window of a blocking call's return, which is written like the event's own start:
-    /// absolute, or counted from the same moment.
-    pub fn return_at(&self, until: Nanos, base_us: i64, relative: bool) -> Window {
+    /// absolute, or counted from the same moment. The tolerance grows with the time it is to take.
+    pub fn return_at(&self, until: Nanos, base_us: i64, relative: bool, config: &Config) -> Window {
         let at = until.micros() + if relative { base_us } else { 0 };
         Window {
             start_us: at,
             end_us: Some(at),
-            tolerance_us: self.tolerance_us,
+            tolerance_us: tolerance_us(at - self.start_us, config),
         }
     }
 
