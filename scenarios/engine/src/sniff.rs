@@ -102,8 +102,9 @@ impl Sniffer {
 
     fn receive(&mut self) -> io::Result<(Seen, bool)> {
         let mut control = [0u64; 32];
-        // SAFETY: both are plain data for which all zeros is a value.
+        // SAFETY: plain data for which all zeros is a value.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        // SAFETY: as above.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         let mut vector = libc::iovec {
             iov_base: self.buffer.as_mut_ptr().cast(),

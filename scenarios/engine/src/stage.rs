@@ -9,7 +9,7 @@ use crate::clock::{Clock, tighten_timers};
 use crate::config::Config;
 use crate::datapath::{Datapath, SetError};
 use crate::log::{Log, Sink};
-use crate::run::{Outputs, World, run_command};
+use crate::run::{OutputSink, Outputs, World, run_command};
 use crate::sys;
 
 /// Who hears what happens.
@@ -17,7 +17,7 @@ pub struct Hooks {
     /// Lines of the script's log.
     pub log: Sink,
     /// Output of the script's commands.
-    pub output: Box<dyn FnMut(&[u8]) + Send>,
+    pub output: OutputSink,
     /// Called once when the last event is over, before anything is closed, reset or cleaned up:
     /// the end of what is evidence.
     pub script_end: Box<dyn FnOnce() + Send>,

@@ -71,13 +71,13 @@ pub fn fcntl(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
     let value = if args.has(2) { args.int(2, world)? } else { 0 };
     if matches!(command, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC) {
         let flow = flow_of(world, args)?;
-        // SAFETY: no pointers.
         return Ok(Box::new(move || {
+            // SAFETY: no pointers.
             duplicate(unsafe { libc::fcntl(fd, command, value) }, flow)
         }));
     }
-    // SAFETY: these commands take a number.
     Ok(Box::new(move || {
+        // SAFETY: these commands take a number.
         Returned::new(unsafe { libc::fcntl(fd, command, value) })
     }))
 }
@@ -87,8 +87,8 @@ pub fn ioctl(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
     let fd = args.descriptor(0, world)?;
     let request = args.number(1, world)? as libc::Ioctl;
     if args.has(2) && args.is_null(2) {
-        // SAFETY: a null pointer is what the script wants to see refused.
         return Ok(Box::new(move || {
+            // SAFETY: a null pointer is what the script wants to see refused.
             Returned::new(unsafe { libc::ioctl(fd, request, std::ptr::null_mut::<i32>()) })
         }));
     }

@@ -188,8 +188,8 @@ pub fn shutdown(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
     args.exactly(2)?;
     let fd = args.descriptor(0, world)?;
     let how = args.int(1, world)?;
-    // SAFETY: no pointers.
     Ok(Box::new(move || {
+        // SAFETY: no pointers.
         Returned::new(unsafe { libc::shutdown(fd, how) })
     }))
 }

@@ -255,8 +255,9 @@ fn open_device() -> Result<OwnedFd, SetError> {
     for path in ["/dev/net/tun", "/dev/tun"] {
         let name = sys::c_string(path).step(|| path.into())?;
         let flags = libc::O_RDWR | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        // SAFETY: a terminated string; the descriptor is new and ours.
+        // SAFETY: a terminated string.
         match check(unsafe { libc::open(name.as_ptr(), flags) }) {
+            // SAFETY: the descriptor is new and ours.
             Ok(fd) => return Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
             Err(e) => errors.push(format!("{path}: {e}")),
         }

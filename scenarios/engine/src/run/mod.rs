@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use tunfarm_lang::ast::{Action, Event, Script, Source, Span};
 use tunfarm_protocol::ScriptResult;
 
-pub use command::{Outputs, run_command};
+pub use command::{OutputSink, Outputs, run_command};
 pub use timing::Window;
 
 use crate::calls;

@@ -1,6 +1,6 @@
 //! The call that blocks, on a thread of its own.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
 use tunfarm_lang::ast::Syscall;
@@ -72,10 +72,7 @@ impl World {
             let deadline = (end + pending.until.tolerance_us + super::CALL_LIMIT_US)
                 .min(self.limit_us.max(self.clock.now_us()));
             let left = (deadline - self.clock.now_us()).max(0) as u64;
-            match pending.done.recv_timeout(Duration::from_micros(left)) {
-                Ok(finished) => Some(finished),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            }
+            pending.done.recv_timeout(Duration::from_micros(left)).ok()
         } else {
             match pending.done.try_recv() {
                 Ok(finished) => Some(finished),
