@@ -80,6 +80,12 @@ impl Window {
     }
 }
 
+/// The tolerance for something that was waited for so long.
+fn tolerance_us(waited_us: i64, config: &Config) -> i64 {
+    let share = waited_us.max(0) as f64 * config.tolerance_percent / 100.0;
+    config.tolerance_us.max(share as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use tunfarm_protocol::IpVersion;
@@ -93,20 +99,20 @@ mod tests {
     #[test]
     fn ranges_and_tolerance() {
         let exact = window(When::Absolute(Nanos(1_500_000_000)));
-        // 1 % of the 0.6 s since the event before.
-        assert_eq!(exact.tolerance_us, 6_000);
-        assert!(exact.check(1_506_000, "it").is_ok());
-        let Err(Stop::Failed(late)) = exact.check(1_506_001, "the packet") else {
+        // 12.5 % of the 0.6 s since the event before.
+        assert_eq!(exact.tolerance_us, 75_000);
+        assert!(exact.check(1_575_000, "it").is_ok());
+        let Err(Stop::Failed(late)) = exact.check(1_575_001, "the packet") else {
             panic!("late is a failure");
         };
         assert_eq!(
             late.summary,
-            "the packet came 0.006001 s too late (tolerance 0.006000 s)"
+            "the packet came 0.075001 s too late (tolerance 0.075000 s)"
         );
         let range = window(When::RelativeRange(Nanos(0), Nanos(100_000_000)));
-        assert!(range.check(996_000, "it").is_ok());
-        assert!(range.check(995_999, "it").is_err());
-        assert!(range.check(1_104_000, "it").is_ok());
+        assert!(range.check(987_500, "it").is_ok());
+        assert!(range.check(987_499, "it").is_err());
+        assert!(range.check(1_112_500, "it").is_ok());
         assert!(window(When::Any).check(i64::MAX, "it").is_ok());
     }
 }
