@@ -31,6 +31,11 @@ pub enum Command {
     Plan(PlanOf),
     /// Merge the shards of a matrix into one run.
     Merge(Merge),
+    /// Find the kernel that changed a behaviour, between one that has it and one that has not.
+    Bisect(Bisect),
+    /// Say by the exit status whether a kernel is good (0), bad (1) or to be skipped (125): the
+    /// command for `git bisect run`.
+    Verdict(Verdict),
     /// List, fetch and find kernels.
     Kernels(Kernels),
     /// Check matrices, scenarios and scripts without booting anything.
@@ -49,6 +54,10 @@ pub enum Command {
     Diff(Diff),
     /// Take runs into the history, and print it.
     History(HistoryOf),
+    /// List, show and build drivers.
+    Drivers(DriversOf),
+    /// Say what a patch of tun changes on each kernel.
+    Validate(Validate),
     /// Run a matrix as every night: compare with the history, prune caches, tell what is new.
     Nightly(Nightly),
 }
@@ -301,6 +310,118 @@ pub struct Merge {
     pub shards: Option<u16>,
 }
 
+/// Arguments of `bisect`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Whichever end is the older one: with the failing kernel before the clean one it looks for what
+fixed it. With --out alone an interrupted search goes on.")]
+pub struct Bisect {
+    /// A kernel that is clean: a spec of the archive, or one of the list.
+    #[arg(long, value_name = "SPEC")]
+    pub good: Option<String>,
+    /// A kernel that fails.
+    #[arg(long, value_name = "SPEC")]
+    pub bad: Option<String>,
+    /// The kernels: specs, one a line, oldest first [default: all of the archive between the ends].
+    #[arg(long, value_name = "FILE", conflicts_with = "kernels")]
+    pub list: Option<PathBuf>,
+    /// The kernels: every kernel file of this folder, with modules in its lib/modules/RELEASE.
+    #[arg(long, value_name = "DIR")]
+    pub kernels: Option<PathBuf>,
+    /// Driver spec.
+    #[arg(long, value_name = "SPEC", default_value = "stock")]
+    pub driver: String,
+    /// Scenarios by name or glob; may be repeated.
+    #[arg(long = "scenario", value_name = "GLOB", default_value = "closing")]
+    pub scenarios: Vec<String>,
+    /// A folder with scenarios of one's own; may be repeated.
+    #[arg(long = "scenario-folder", value_name = "DIR")]
+    pub scenario_folders: Vec<PathBuf>,
+    /// Datapath that is asked about [default: tun]; may be repeated.
+    #[arg(long = "datapath", value_name = "PATH")]
+    pub datapaths: Vec<PathWord>,
+    /// IP version.
+    #[arg(long, value_name = "VERSION")]
+    pub ip: Option<IpWord>,
+    /// What the side of the older end is called [default: good, or broken].
+    #[arg(long, value_name = "WORD")]
+    pub term_old: Option<String>,
+    /// What the side of the newer end is called [default: bad, or fixed].
+    #[arg(long, value_name = "WORD")]
+    pub term_new: Option<String>,
+    /// How sure the answer must be where runs may err, on the host's clock.
+    #[arg(long, value_name = "P", default_value_t = 0.99)]
+    pub confidence: f64,
+    /// How guests are run.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+    /// The search's folder; one that was begun there goes on [default: a new one under results/].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Take the nearest source of the same series where the archive lost a kernel's own.
+    #[arg(long)]
+    pub nearest_source: bool,
+}
+
+/// Arguments of `verdict`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit status:
+    0  good: all cells are clean
+    1  bad: the orphan bug, or another failure
+  125  skip: nothing can be said
+  128  wrong usage or configuration: ends `git bisect run`")]
+pub struct Verdict {
+    /// Kernel spec, e.g. path:arch/x86/boot/bzImage.
+    #[arg(long, value_name = "SPEC")]
+    pub kernel: String,
+    /// Driver spec.
+    #[arg(long, value_name = "SPEC", default_value = "stock")]
+    pub driver: String,
+    /// Scenarios by name or glob; may be repeated.
+    #[arg(long = "scenario", value_name = "GLOB", default_value = "closing")]
+    pub scenarios: Vec<String>,
+    /// A folder with scenarios of one's own; may be repeated.
+    #[arg(long = "scenario-folder", value_name = "DIR")]
+    pub scenario_folders: Vec<PathBuf>,
+    /// Datapath that is asked about [default: tun]; may be repeated.
+    #[arg(long = "datapath", value_name = "PATH")]
+    pub datapaths: Vec<PathWord>,
+    /// IP version.
+    #[arg(long, value_name = "VERSION")]
+    pub ip: Option<IpWord>,
+    /// Skip a kernel that fails in another way than this.
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub only: Option<FailureWord>,
+    /// How guests are run.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+    /// The run's folder; must be empty or not exist [default: a new one under results/].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Take the nearest source of the same series where the archive lost a kernel's own.
+    #[arg(long)]
+    pub nearest_source: bool,
+    /// Build drivers against this configured kernel tree or these headers (for `path:` kernels).
+    #[arg(long, value_name = "DIR")]
+    pub build_dir: Option<PathBuf>,
+}
+
+/// A status that blames a kernel, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailureWord {
+    /// The tun orphan bug.
+    OrphanBug,
+    /// The scenario failed, and not by this bug.
+    OtherFailure,
+}
+
 /// A datapath as typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum PathWord {
@@ -430,4 +551,82 @@ pub struct Nightly {
     /// Keep the cache below this size, in gigabytes.
     #[arg(long, value_name = "GB", default_value_t = 20)]
     pub keep_gb: u64,
+}
+
+/// Arguments of `drivers`.
+#[derive(Args, Debug)]
+pub struct DriversOf {
+    /// What about drivers.
+    #[command(subcommand)]
+    pub what: DriversWhat,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// What about drivers.
+#[derive(Debug, Subcommand)]
+pub enum DriversWhat {
+    /// The shipped edits, a line each.
+    List,
+    /// An edit's description, and with --kernel what it changes there.
+    Show {
+        /// Its name.
+        name: String,
+        /// Kernel spec.
+        #[arg(long, value_name = "SPEC")]
+        kernel: Option<String>,
+    },
+    /// Build a driver for kernels, into the cache.
+    Build {
+        /// Driver spec.
+        driver: String,
+        /// Kernel specs.
+        #[arg(required = true)]
+        kernels: Vec<String>,
+    },
+}
+
+/// Arguments of `validate`.
+#[derive(Args, Debug)]
+pub struct Validate {
+    /// Patch on the kernel's own source; may be repeated, applied in order.
+    #[arg(long = "patch", required = true, value_name = "FILE")]
+    pub patches: Vec<PathBuf>,
+    /// What the patch is applied to and compared with: stock, or edit:NAME.
+    #[arg(long, value_name = "SPEC", default_value = "stock")]
+    pub base: String,
+    /// Kernel spec, instead of the default matrix's; may be repeated.
+    #[arg(long = "kernel", value_name = "SPEC")]
+    pub kernels: Vec<String>,
+    /// Scenarios by name or glob, instead of the default matrix's; may be repeated.
+    #[arg(long = "scenario", value_name = "GLOB")]
+    pub scenarios: Vec<String>,
+    /// The bug has to go away: exit status 1 if it does not.
+    #[arg(long)]
+    pub expect_fix: bool,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Text)]
+    pub format: AnswerFormat,
+    /// Take the nearest source of the same series where the archive lost a kernel's own.
+    #[arg(long)]
+    pub nearest_source: bool,
+    /// How guests are run.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Where kernels come from.
+    #[command(flatten)]
+    pub source: Source,
+    /// The run's folder; must be empty or not exist [default: a new one under results/].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// For the terminal.
+    Text,
+    /// Markdown, to paste into a mail or a merge request.
+    Md,
 }

@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: matrix → cells → image → snapshot → run → evidence → verdict → reports.
 
+pub mod bisect;
 pub mod evidence;
 pub mod fan_out;
 pub mod farm;
@@ -14,4 +15,5 @@ pub mod predict;
 pub mod run;
 pub mod shard;
 pub mod simulate;
+pub mod validate;
 pub mod verdict;

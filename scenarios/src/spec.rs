@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tunfarm_protocol::{Datapath, IpVersion, Reader, TunOptions};
 
-use crate::{Expect, KernelRange, KernelVersion, Seconds, Witness};
+use crate::{Article, Expect, KernelRange, KernelVersion, Seconds, Witness};
 
 /// What a scenario shows and what it expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct Spec {
     /// What makes it fail, proved by a test.
     #[serde(default)]
     pub breaks: Vec<Break>,
+    /// What was seen of it by hand, before there was a farm.
+    #[serde(default)]
+    pub article: Option<Article>,
 }
 
 fn all_ip() -> Vec<IpVersion> {

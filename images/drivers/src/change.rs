@@ -20,7 +20,8 @@ pub(crate) struct Change {
     pub(crate) about: String,
     /// Of everything it says.
     pub(crate) digest: Digest,
-    kind: Kind,
+    /// One after the other.
+    steps: Vec<Kind>,
 }
 
 enum Kind {
@@ -44,6 +45,15 @@ impl Change {
             let names: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
             names.join(", ")
         };
+        if let DriverSpec::EditPatch(name, files) = spec {
+            let first = Change::load(&DriverSpec::Edit(name.clone()), edit_folders)?;
+            let second = Change::load(&DriverSpec::Patch(files.clone()), edit_folders)?;
+            return Ok(Change {
+                about: format!("{}, then {}", first.about, paths(files)),
+                digest: Digest::of_lines([first.digest.to_string(), second.digest.to_string()]),
+                steps: first.steps.into_iter().chain(second.steps).collect(),
+            });
+        }
         let mut lines = Vec::new();
         let mut add = |name: &str, data: &[u8]| lines.push(format!("{name} {}", Digest::of(data)));
         let (about, kind) = match spec {
@@ -72,20 +82,23 @@ impl Change {
                     Kind::Folder(files),
                 )
             }
-            DriverSpec::Stock | DriverSpec::Ko(_) => {
+            DriverSpec::Stock | DriverSpec::Ko(_) | DriverSpec::EditPatch(..) => {
                 ("nothing is changed".to_owned(), Kind::Patches(Vec::new()))
             }
         };
         Ok(Change {
             about,
             digest: Digest::of_lines(lines),
-            kind,
+            steps: vec![kind],
         })
     }
 
     /// It changes the kernel's own source; otherwise it brings its own.
     pub(crate) fn needs_source(&self) -> bool {
-        !matches!(self.kind, Kind::Folder(_))
+        !self
+            .steps
+            .iter()
+            .any(|step| matches!(step, Kind::Folder(_)))
     }
 
     /// Makes the change in `source`; `scratch` is an empty folder.
@@ -107,26 +120,30 @@ impl Change {
             own_makefile: false,
             notes: Vec::new(),
         };
-        match &self.kind {
-            Kind::Edit(edit) => {
-                changed.files = edit::apply(edit, &source.files).map_err(|e| refused(e.into()))?;
-            }
-            Kind::Patches(patches) => {
-                for (path, diffs) in patches {
-                    let headers = sandbox.headers_of(kernel, diffs.iter().map(|d| d.path.as_str()));
-                    for (name, text) in headers {
-                        changed.files.entry(name).or_insert(text);
-                    }
-                    let applied = patch::apply(path, diffs, &changed.files, scratch)
-                        .map_err(|e: PatchRefused| refused(e.into()))?;
-                    changed.files = applied.files;
-                    changed.notes.extend(applied.notes);
+        for step in &self.steps {
+            match step {
+                Kind::Edit(edit) => {
+                    changed.files =
+                        edit::apply(edit, &changed.files).map_err(|e| refused(e.into()))?;
                 }
-            }
-            Kind::Folder(files) => {
-                let makefile = |f: &PathBuf| f.ends_with("Makefile") || f.ends_with("Kbuild");
-                changed.own_makefile = files.keys().any(makefile);
-                changed.files = files.clone();
+                Kind::Patches(patches) => {
+                    for (path, diffs) in patches {
+                        let headers =
+                            sandbox.headers_of(kernel, diffs.iter().map(|d| d.path.as_str()));
+                        for (name, text) in headers {
+                            changed.files.entry(name).or_insert(text);
+                        }
+                        let applied = patch::apply(path, diffs, &changed.files, scratch)
+                            .map_err(|e: PatchRefused| refused(e.into()))?;
+                        changed.files = applied.files;
+                        changed.notes.extend(applied.notes);
+                    }
+                }
+                Kind::Folder(files) => {
+                    let makefile = |f: &PathBuf| f.ends_with("Makefile") || f.ends_with("Kbuild");
+                    changed.own_makefile = files.keys().any(makefile);
+                    changed.files = files.clone();
+                }
             }
         }
         Ok(changed)

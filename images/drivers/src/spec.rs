@@ -17,6 +17,8 @@ pub enum DriverSpec {
     Patch(Vec<PathBuf>),
     /// A described edit of the kernel's own source.
     Edit(String),
+    /// Patches on the kernel's own source after an edit: a fix on top of a seeded fault.
+    EditPatch(String, Vec<PathBuf>),
 }
 
 const KINDS: [&str; 5] = ["stock", "ko", "source", "patch", "edit"];
@@ -68,6 +70,17 @@ impl DriverSpec {
                 format!("patch-{}", stems.join("+"))
             }
             DriverSpec::Edit(name) => name.clone(),
+            DriverSpec::EditPatch(name, paths) => {
+                format!("{name}+{}", DriverSpec::Patch(paths.clone()).label())
+            }
+        }
+    }
+
+    /// The shipped or described edit that it names.
+    pub fn edit(&self) -> Option<&str> {
+        match self {
+            DriverSpec::Edit(name) | DriverSpec::EditPatch(name, _) => Some(name),
+            _ => None,
         }
     }
 }
@@ -92,6 +105,9 @@ impl fmt::Display for DriverSpec {
                 write!(f, "patch:{}", paths.join(","))
             }
             DriverSpec::Edit(name) => write!(f, "edit:{name}"),
+            DriverSpec::EditPatch(name, paths) => {
+                write!(f, "edit:{name}+{}", DriverSpec::Patch(paths.clone()))
+            }
         }
     }
 }
@@ -127,13 +143,25 @@ impl FromStr for DriverSpec {
                 Ok(DriverSpec::Patch(files))
             }
             "edit" => {
-                let name = needs("edit:NAME")?;
+                let (name, patch) = match needs("edit:NAME")?.split_once('+') {
+                    None => (rest, None),
+                    Some((name, patch)) => (name, Some(patch.parse()?)),
+                };
                 let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
                 // The name becomes a file name and a cell's folder.
                 if !name.chars().all(plain) || KINDS.contains(&name) || name == "none" {
                     return Err(SpecError::EditName(name.to_owned()));
                 }
-                Ok(DriverSpec::Edit(name.to_owned()))
+                match patch {
+                    None => Ok(DriverSpec::Edit(name.to_owned())),
+                    Some(DriverSpec::Patch(files)) => {
+                        Ok(DriverSpec::EditPatch(name.to_owned(), files))
+                    }
+                    Some(_) => Err(SpecError::Incomplete {
+                        given: given.to_owned(),
+                        expected: "edit:NAME+patch:FILE[,FILE]",
+                    }),
+                }
             }
             _ => Err(SpecError::Unknown {
                 given: given.to_owned(),
@@ -168,6 +196,7 @@ mod tests {
         for (spec, label) in [
             ("stock", "stock"),
             ("ko:/a/tun.ko", "ko-tun"),
+            ("edit:no-orphan+patch:/a/fix.patch", "no-orphan+patch-fix"),
             ("source:/nowhere/my tun", "source-my-tun"),
             ("patch:a/0001-fix.patch", "patch-0001-fix"),
             ("patch:a.diff,b.diff", "patch-a+b"),

@@ -1,7 +1,9 @@
 //! One file for each command.
 
+mod bisect;
 mod check;
 mod doctor;
+mod drivers;
 mod kernels;
 mod nightly;
 mod pkt;
@@ -10,6 +12,8 @@ mod run;
 mod scenarios;
 mod selection;
 mod shards;
+mod validate;
+mod verdict;
 
 use anyhow::Result;
 
@@ -35,6 +39,8 @@ pub const INFRA: Status = Status(3);
 pub fn dispatch(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Bisect(arguments) => bisect::run(&arguments),
+        Command::Verdict(arguments) => verdict::run(&arguments),
         Command::Kernels(arguments) => kernels::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
@@ -45,6 +51,8 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Command::Report(arguments) => results::report(&arguments),
         Command::Show(arguments) => results::show(&arguments),
         Command::Diff(arguments) => results::diff(&arguments),
+        Command::Drivers(arguments) => drivers::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
         Command::Nightly(arguments) => nightly::run(arguments),
         Command::History(arguments) => results::history(&arguments),
     }

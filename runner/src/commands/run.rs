@@ -210,7 +210,8 @@ fn carry_out_against<L: Lab + 'static>(
     Ok((results, past))
 }
 
-fn results(
+/// What a run leaves, out of what came of its plan.
+pub(super) fn results(
     plan: &Plan,
     executed: Executed,
     host: Host,
@@ -247,7 +248,7 @@ fn results(
 }
 
 /// Resolves when somebody wants the run to end: Ctrl-C, or SIGTERM as a CI service sends it.
-async fn stopped() {
+pub(super) async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be watched");
     let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be watched");

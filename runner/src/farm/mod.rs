@@ -58,6 +58,9 @@ pub enum SetupError {
     /// A driver spec.
     #[error(transparent)]
     Driver(#[from] tunfarm_drivers::SpecError),
+    /// An edit that is not there.
+    #[error(transparent)]
+    Edit(#[from] tunfarm_drivers::edit::EditError),
     /// Two drivers would have one name.
     #[error("the drivers `{0}` and `{1}` would both be called `{2}` in reports: rename a file")]
     SameLabel(String, String, String),
@@ -71,7 +74,11 @@ impl Setup {
         }
         let mut labels = std::collections::BTreeMap::new();
         for spec in matrix.drivers.iter().chain(&matrix.positive_control) {
-            let label = spec.parse::<DriverSpec>()?.label();
+            let driver = spec.parse::<DriverSpec>()?;
+            if let Some(name) = driver.edit() {
+                tunfarm_drivers::edit::find(name, &[])?;
+            }
+            let label = driver.label();
             match labels.insert(label.clone(), spec) {
                 Some(other) if other != spec => {
                     return Err(SetupError::SameLabel(other.clone(), spec.clone(), label));

@@ -6,6 +6,7 @@ use tunfarm_images::ToolSet;
 use tunfarm_protocol::{Collect, Engine, IpVersion, Job};
 use tunfarm_reports::model::{CellId, CellResult, Status};
 
+use super::companions::lay_out;
 use super::{Differences, Script, Suite};
 use crate::farm::{BootedKernel, Farm};
 use crate::run::{CellJob, CellRun, Lab, PreparedKernel, Trouble};
@@ -85,9 +86,11 @@ fn job(script: &Script, cell: &CellJob<'_, BootedKernel>, manner: &Manner) -> Jo
     // What a script calls its file is not the report's affair.
     let name = script.name.rsplit('/').next().unwrap_or(&script.name);
     let name = format!("{name}.pkt");
+    let folder = script.path.parent().unwrap_or(std::path::Path::new("."));
+    let (name, helpers) = lay_out(&name, folder, &script.files);
     let mut job = Job::new(&name, script.text.as_bytes(), cell.datapath, cell.ip);
     job.limit_s = cell.scenario.spec.limit_s;
-    job.files.extend(script.files.clone());
+    job.files.extend(helpers);
     job.defines = script.defines(cell.ip, &manner.defines);
     if script.runner.is_some() {
         job.options = selftest_options(cell.ip).iter().map(|o| (*o).to_owned()).collect();

@@ -57,6 +57,37 @@ fn named_paths(script: &str) -> impl Iterator<Item = &str> {
         .filter(|word| word.starts_with("./") || word.starts_with("../"))
 }
 
+/// Lays `script` and its `helpers` out in one folder without `..`: the script's path, and the
+/// helpers with theirs. `folder` is where the script lies.
+pub(super) fn lay_out(
+    script: &str,
+    folder: &Path,
+    helpers: &BTreeMap<String, Vec<u8>>,
+) -> (String, BTreeMap<String, Vec<u8>>) {
+    let up = |path: &str| path.split('/').take_while(|part| *part == "..").count();
+    let depth = helpers.keys().map(|path| up(path)).max().unwrap_or(0);
+    // Names of folders above it are as good as any where they cannot be found out.
+    let folder = folder.canonicalize().unwrap_or_default();
+    let mut above: Vec<String> = folder
+        .components()
+        .rev()
+        .take(depth)
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .filter(|part| part != "/")
+        .collect();
+    while above.len() < depth {
+        above.push(format!("folder-{}", above.len()));
+    }
+    above.reverse();
+    let place = |path: &str| {
+        let kept = &above[..depth - up(path)];
+        let rest = path.split('/').skip(up(path)).map(str::to_owned);
+        kept.iter().cloned().chain(rest).collect::<Vec<_>>().join("/")
+    };
+    let helpers = helpers.iter().map(|(path, data)| (place(path), data.clone())).collect();
+    (place(script), helpers)
+}
+
 /// The path without `.` parts.
 fn plain(path: &Path) -> String {
     let parts = path.components().filter(|c| *c != std::path::Component::CurDir);
@@ -80,6 +111,9 @@ mod tests {
         let found = companions(script, &tests).unwrap();
         let names: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!(names, ["../common/defaults.sh", "../common/lib.sh"]);
+        let (script, files) = lay_out("a.pkt", &tests, &found);
+        assert_eq!(script, "tests/a.pkt");
+        assert_eq!(files.keys().next().map(String::as_str), Some("common/defaults.sh"));
         assert!(companions("0 `./missing.sh`\n", &tests).unwrap().is_empty());
     }
 }

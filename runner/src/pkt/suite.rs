@@ -295,6 +295,7 @@ impl Script {
                 differs: Vec::new(),
                 witnesses: Vec::new(),
                 breaks: Vec::new(),
+                article: None,
             },
             path: self.path.clone(),
             sha256,
@@ -340,4 +341,95 @@ fn read_script(path: &Path) -> Result<Script, SuiteError> {
         text,
         runner,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOSE: &str = "// SPDX\n// Closes.\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n";
+
+    fn asked(ip: Option<Vec<IpVersion>>) -> Asked {
+        Asked {
+            kernels: vec!["debian:trixie/cloud".into()],
+            driver: "stock".into(),
+            datapaths: vec![Datapath::Tun, Datapath::Loopback],
+            ip,
+        }
+    }
+
+    fn selftests(files: &[(&str, &str)]) -> Suite {
+        let files = files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+        Suite::of_selftests(&Selftests { from: "linux-source-7.3".into(), files }).unwrap()
+    }
+
+    fn planned(suite: &Suite, ip: Option<Vec<IpVersion>>) -> Vec<String> {
+        let (plan, _) = suite.plan(&asked(ip), &Differences::built_in().unwrap());
+        let word = |c: &PlannedCell| format!("{} {} {:?}", c.driver, c.scenario, c.ip);
+        plan.cells.iter().map(word).collect()
+    }
+
+    #[test]
+    fn the_kernels_tests_run_as_their_runner_runs_them() {
+        let runner = "[ipv4] [ipv6] [ipv4-mapped-ipv6]";
+        let suite = selftests(&[
+            ("defaults.sh", "#!/bin/bash\n"),
+            ("ksft_runner.sh", runner),
+            ("tcp_a.pkt", CLOSE),
+            ("tcp_b.pkt", &format!("--ip_version=ipv6\n{CLOSE}")),
+        ]);
+        assert!(!suite.needs_python());
+        assert_eq!(suite.scripts[0].title(), "Closes.");
+        assert_eq!(
+            planned(&suite, None),
+            [
+                "stock tcp_a Ipv4",
+                "none tcp_a Ipv4",
+                "stock tcp_a Ipv6",
+                "none tcp_a Ipv6",
+                "stock tcp_a Mapped",
+                "none tcp_a Mapped",
+                "stock tcp_b Ipv6",
+                "none tcp_b Ipv6",
+            ]
+        );
+        let defines = suite.scripts[0].defines(IpVersion::Mapped, &BTreeMap::new());
+        assert_eq!(defines["CMSG_LEVEL_IP"], "SOL_IPV6");
+        assert!(suite.scripts[0].files.contains_key("defaults.sh"));
+        // 6.12's runner knows no mapped addresses.
+        let suite = selftests(&[("ksft_runner.sh", "ipv4 ipv6"), ("tcp_a.pkt", CLOSE)]);
+        assert_eq!(planned(&suite, None).len(), 4);
+    }
+
+    #[test]
+    fn a_script_for_another_ip_version_is_still_planned_once() {
+        let suite = selftests(&[("b.pkt", &format!("--ip_version=ipv6\n{CLOSE}"))]);
+        let both = vec![IpVersion::Ipv4, IpVersion::Mapped];
+        assert_eq!(planned(&suite, Some(both)), ["stock b Ipv4", "none b Ipv4"]);
+    }
+
+    #[test]
+    fn all_errors_of_all_scripts_come_at_once() {
+        let suite = selftests(&[("a.pkt", "0 sockett() = 3\n"), ("b.pkt", "0 < S 0:0(0) wni 1\n")]);
+        let error = suite.check(&asked(None), &BTreeMap::new()).unwrap_err().to_string();
+        assert!(error.contains("a.pkt") && error.contains("b.pkt"), "{error}");
+    }
+
+    #[test]
+    fn scripts_of_one_name_are_told_apart_by_their_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folders = Vec::new();
+        for name in ["one", "two"] {
+            let folder = dir.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("a.pkt"), CLOSE).unwrap();
+            folders.push(folder);
+        }
+        let suite = Suite::read(&folders).unwrap();
+        let names: Vec<&str> = suite.scripts.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["one/a", "two/a"]);
+        let empty = dir.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        assert!(matches!(Suite::read(&[empty]), Err(SuiteError::NoScript(_))));
+    }
 }
