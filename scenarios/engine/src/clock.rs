@@ -59,29 +59,49 @@ impl Clock {
     /// Sleeps until a moment of script time.
     ///
     /// Absolute, so that being late once does not add up. Timers have a slack of 50 µs by default;
-    /// [`tighten_timers`] takes it away.
+    /// [`tighten_timers`] takes it away. Where the kernel has no high-resolution timers a sleep
+    /// ends with the next tick, up to 10 ms late: there the last tick is spun through.
     pub fn sleep_until_us(self, us: i64) {
         let at = self.zero_ns + us.saturating_mul(1000);
-        if at <= monotonic_ns() {
-            return;
+        let tick = tick_ns();
+        if at - tick > monotonic_ns() {
+            sleep_until_ns(at - tick);
         }
-        let time = libc::timespec {
-            tv_sec: at / 1_000_000_000,
-            tv_nsec: at % 1_000_000_000,
+        while monotonic_ns() < at {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// How coarse the kernel's timers are, in nanoseconds: a tick without high-resolution timers,
+/// 0 with them.
+fn tick_ns() -> i64 {
+    let mut grain = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a timespec of ours. The call cannot fail for this clock.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC, &raw mut grain) };
+    if grain.tv_nsec > 1 { grain.tv_nsec } else { 0 }
+}
+
+fn sleep_until_ns(at: i64) {
+    let time = libc::timespec {
+        tv_sec: at / 1_000_000_000,
+        tv_nsec: at % 1_000_000_000,
+    };
+    loop {
+        // SAFETY: the pointer is to a timespec of ours; no remainder is asked for.
+        let result = unsafe {
+            libc::clock_nanosleep(
+                libc::CLOCK_MONOTONIC,
+                libc::TIMER_ABSTIME,
+                &raw const time,
+                std::ptr::null_mut(),
+            )
         };
-        loop {
-            // SAFETY: the pointer is to a timespec of ours; no remainder is asked for.
-            let result = unsafe {
-                libc::clock_nanosleep(
-                    libc::CLOCK_MONOTONIC,
-                    libc::TIMER_ABSTIME,
-                    &raw const time,
-                    std::ptr::null_mut(),
-                )
-            };
-            if result != libc::EINTR {
-                return;
-            }
+        if result != libc::EINTR {
+            return;
         }
     }
 }

@@ -1,4 +1,50 @@
 //! Runs a packetdrill script against this kernel, over TUN or over loopback.
+//!
+//! ```text
+//! Stage::set      device, addresses, routes, sysctls, the script's first commands
+//! Stage::perform  events in order, then clean-up
+//! ```
+//!
+//! What an event needs lies in one place each:
+//!
+//! * `run`: the loop over events; when each may happen (`timing`), packets in (`inject`), packets
+//!   out (`expect`), calls that block (`pending`), commands, the end.
+//! * [`datapath`]: a TUN device with its reader, or loopback. [`sniff`] sees and injects packets
+//!   with AF_PACKET; no tool and no module but the tun driver is needed.
+//! * [`packet`]: bytes and meaning of packets. [`flows`]: which connection a packet belongs to,
+//!   and the script's sequence numbers and timestamps beside the live ones. `matcher` compares.
+//! * `calls`: system calls, one family a file: arguments become buffers, the call is made, its
+//!   outputs are compared.
+//! * `code`: the evaluator of `%{ … }%` blocks.
+//!
+//! # How a script is read
+//!
+//! * Relative times count from the moment at which the event before was done. A packet's time is
+//!   the kernel's own timestamp.
+//! * In a SYN the script's sequence numbers are absolute; in all other segments they count from
+//!   the initial ones.
+//! * A SYN to a listener makes a new connection, unless it repeats one that the peer has not
+//!   acknowledged yet. Lines are about the connection that was opened last.
+//! * Packets that belong to no connection of the script are ignored, and so are those of
+//!   connections of which the script has closed every descriptor, unless a line is about them.
+//!   Any other packet that comes before the expected one is a failure. What is still in the queue
+//!   when the script ends is not looked at.
+//! * A burst may be cut otherwise than the script writes it: pieces that continue each other are
+//!   taken together, and a super-segment is cut where a line ends. `--strict_segments` takes this
+//!   freedom away.
+//! * Of TCP timestamps the kernel's TS val is whatever it is, and remembered, so that an echo of
+//!   the script's value becomes one of the kernel's. `--tcp_ts_tick_usecs` checks how it moves.
+//! * At the end, whatever it is, descriptors are closed, connections are reset, and clean-up
+//!   commands run; [`Hooks::script_end`] comes before all of that.
+//!
+//! # What is deliberately absent
+//!
+//! * No packet of the script leaves the machine: there is no mode with two machines.
+//! * Encapsulated packets (GRE, MPLS, IP in IP), PSP, and ICMP that the kernel sends are refused
+//!   by name ([`NotSet::Unsupported`] or
+//!   [`ScriptResult::Unsupported`](tunfarm_protocol::ScriptResult::Unsupported)).
+//! * Nothing newer than Linux 2.6.32 is needed, except where a job or script asks for it; IPv6
+//!   over loopback needs generic XDP (4.12).
 
 mod calls;
 pub mod clock;

@@ -41,6 +41,7 @@ pub struct Tun {
     link_address: [u8; 6],
     /// Packets that were seen on the device and not yet read from the queue.
     owed: u64,
+    scratch: Vec<u8>,
     drain: Option<Drain>,
 }
 
@@ -86,6 +87,7 @@ impl Tun {
             vnet_header,
             link_address,
             owed: 0,
+            scratch: vec![0; MAX_PACKET],
             drain,
         })
     }
@@ -141,10 +143,9 @@ impl Tun {
     /// Reads what the lazy reader owes. A packet is seen before the driver has queued it, and some
     /// never get that far, so an empty queue is no error: the debt stays.
     fn read_owed(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0u8; MAX_PACKET];
         for queue in &self.queues {
             while self.owed > 0 {
-                match read(queue.as_raw_fd(), &mut buffer) {
+                match read(queue.as_raw_fd(), &mut self.scratch) {
                     Ok(()) => self.owed -= 1,
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
