@@ -51,6 +51,13 @@ pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts,
     if tried.is_some_and(|(_, memory)| !memory) {
         notes.push("samples come without memory: sk_wmem_alloc is not seen".into());
     }
+    let timer_resolution_ns = timer_resolution_ns();
+    if timer_resolution_ns > 1 {
+        notes.push(format!(
+            "no high-resolution timers: a tick is {} ms, and scripts wait its last part awake",
+            timer_resolution_ns / 1_000_000
+        ));
+    }
     let ss = ss::starts();
     if !ss {
         notes.push("ss does not start here: ss.txt is the agent's own rendering".into());
@@ -62,7 +69,7 @@ pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts,
         clocksource: sys::read_line(
             "/sys/devices/system/clocksource/clocksource0/current_clocksource",
         ),
-        timer_resolution_ns: timer_resolution_ns(),
+        timer_resolution_ns,
         tun: driver::describe(index, open_tun),
         sampler: tried
             .map(|(means, _)| means.name().to_owned())
