@@ -167,17 +167,17 @@ impl GsoSender {
 
     /// Sends a packet that begins with its IP header.
     pub fn send(&self, packet: &[u8], gso: Gso) -> io::Result<()> {
-        const ETHERNET: u16 = 14;
+        const ETHERNET: usize = 14;
+        const ONE_PAGE: usize = 3600;
         let protocol = if gso.v6 {
             libc::ETH_P_IPV6
         } else {
             libc::ETH_P_IP
         } as u16;
-        let gso = Gso {
-            headers: gso.headers + ETHERNET,
-            ..gso
-        };
-        let mut frame = gso.header().to_vec();
+        // As much in one piece as the TUN driver puts there, so that windows are the same: what
+        // fits into a page with the kernel's own data. Here 0 would mean the link header alone.
+        let linear = (packet.len() + ETHERNET).min(ONE_PAGE) as u16;
+        let mut frame = gso.header(linear).to_vec();
         // The addresses of the loopback device are zeros.
         frame.extend([0; 12]);
         frame.extend(protocol.to_be_bytes());

@@ -5,6 +5,7 @@ use std::path::Path;
 use tunfarm_lang::Script;
 use tunfarm_protocol::{IpVersion, Job, ScriptResult, SetupStage};
 
+use crate::calls::room_for;
 use crate::clock::{Clock, tighten_timers};
 use crate::config::Config;
 use crate::datapath::{Datapath, SetError};
@@ -113,7 +114,9 @@ impl Stage {
                 .map_err(|why| job_error(format!("before the script's first event: {why}")))?;
         }
         let log = Log::new(hooks.log);
-        let world = World::new(config, dir.to_owned(), datapath, log, outputs, limit_us);
+        let room = room_for(&script, &config.defines);
+        let mut world = World::new(config, dir.to_owned(), datapath, log, outputs, limit_us);
+        world.room = room;
         Ok(Stage {
             world,
             script,

@@ -1,6 +1,7 @@
 //! Bytes in and out of one buffer.
 
-use tunfarm_lang::ast::Expr;
+use tunfarm_lang::ast::{Action, Expr, Script};
+use tunfarm_lang::symbols::Definitions;
 
 use super::address::{self, Written};
 use super::values::{self, MAX_BUFFER};
@@ -9,6 +10,29 @@ use crate::config::SERVER_PORT;
 use crate::flows::Phase;
 use crate::run::World;
 use crate::stop::{Broken, Stop, failed};
+
+/// The largest buffer that is made before a script starts.
+const MAX_ROOM: usize = 8 << 20;
+
+/// Memory for the longest read of a script, already mapped: page faults in the middle of a call
+/// take longer than the call itself.
+pub fn room_for(script: &Script, names: &Definitions) -> Vec<u8> {
+    let lengths = script
+        .events
+        .iter()
+        .filter_map(|event| match &event.action {
+            Action::Syscall(call)
+                if matches!(call.name.node.as_str(), "read" | "recv" | "recvfrom") =>
+            {
+                let length = values::number(call.arguments.get(2)?, names).ok()?;
+                usize::try_from(length).ok()
+            }
+            _ => None,
+        });
+    let longest = lengths.max().unwrap_or(0).min(MAX_ROOM);
+    // Not zeros: those would be pages that are mapped when they are first written.
+    vec![1; longest]
+}
 
 /// What a script writes where a buffer goes.
 enum Buffer {
@@ -44,8 +68,12 @@ pub fn receive(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
     let wanted = buffer(world, args, 1)?;
     let length = args.length(2, world)?;
     let flags = if is_read { 0 } else { args.int(3, world)? };
+    let mut data = if length <= world.room.len() {
+        std::mem::take(&mut world.room)
+    } else {
+        vec![0u8; length]
+    };
     Ok(Box::new(move || {
-        let mut data = vec![0u8; length];
         let pointer = match wanted {
             Buffer::Address(address) => address as *mut libc::c_void,
             _ => data.as_mut_ptr().cast(),
@@ -68,11 +96,17 @@ pub fn receive(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
             }
         };
         let returned = Returned::new(result as i64);
-        data.truncate(result.max(0) as usize);
-        returned.then(move |_, _| match wanted {
-            Buffer::Exactly(text) if text != data => differ(&text, &data),
-            Buffer::Prefix(text) if !data.starts_with(&text) => differ(&text, &data),
-            _ => Ok(()),
+        returned.then(move |world, _| {
+            let came = &data[..(result.max(0) as usize).min(length)];
+            let checked = match wanted {
+                Buffer::Exactly(text) if text != came => differ(&text, came),
+                Buffer::Prefix(text) if !came.starts_with(&text) => differ(&text, came),
+                _ => Ok(()),
+            };
+            if data.len() > world.room.len() {
+                world.room = data;
+            }
+            checked
         })
     }))
 }

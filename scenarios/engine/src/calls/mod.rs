@@ -21,6 +21,7 @@ use tunfarm_lang::symbols;
 use crate::clock::seconds;
 use crate::run::{Window, World};
 use crate::stop::{Broken, Stop, unsupported};
+pub use io::room_for;
 pub use values::Arguments;
 
 /// What remains to be looked at when a call has returned: outputs, side effects. The number is

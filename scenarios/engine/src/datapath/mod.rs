@@ -1,5 +1,6 @@
 //! Where packets pass: a TUN device, or loopback.
 
+mod delivery;
 mod drop_filter;
 mod ethernet;
 mod gso;
@@ -82,6 +83,14 @@ impl Datapath {
         match self {
             Datapath::Tun(tun) => tun.inject(packet, gso),
             Datapath::Loopback(loopback) => loopback.inject(packet, gso),
+        }
+    }
+
+    /// What the driver did wrong with the packets it was given; for the end of a script.
+    pub fn complaint(&mut self) -> io::Result<Option<String>> {
+        match self {
+            Datapath::Tun(tun) => tun.complaint(),
+            Datapath::Loopback(_) => Ok(None),
         }
     }
 

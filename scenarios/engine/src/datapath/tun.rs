@@ -3,12 +3,13 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tunfarm_protocol::{Reader, TunMode, TunOptions};
 
+use super::delivery::Delivery;
 use super::{Gso, SetError, Step, VNET_HEADER, ethernet};
 use crate::config::Config;
 use crate::sniff::{Seen, Sniffer};
@@ -24,10 +25,14 @@ const IFF_NAPI: i16 = 0x0010;
 const IFF_NO_PI: i16 = 0x1000;
 const IFF_VNET_HDR: i16 = 0x4000;
 const IFF_MULTI_QUEUE: i16 = 0x0100;
-const IFF_BACKPRESSURE: i16 = 0x0040;
+const IFF_BACKPRESSURE: i16 = 0x0080;
 /// `TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN`: what an ordinary card offers.
 const OFFLOADS: u64 = 0x1 | 0x2 | 0x4 | 0x8;
 const MAX_PACKET: usize = 1 << 17;
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
+/// `TUN_READQ_SIZE`: the queue's length when nobody says otherwise.
+const DEFAULT_QUEUE: u32 = 500;
 /// How long an injected packet may wait for room in the stack.
 const WRITE_TIMEOUT_NS: i64 = 1_000_000_000;
 
@@ -39,10 +44,16 @@ pub struct Tun {
     mode: TunMode,
     vnet_header: bool,
     link_address: [u8; 6],
+    /// Bytes in front of the IP header in what is read.
+    heading: usize,
     /// Packets that were seen on the device and not yet read from the queue.
     owed: u64,
     scratch: Vec<u8>,
     drain: Option<Drain>,
+    /// Length of the queue in packets.
+    capacity: u32,
+    /// What the stack gave to the driver, and what was read from it by whichever reader.
+    delivery: Arc<Mutex<Delivery>>,
 }
 
 /// The thread of an eager reader.
@@ -75,8 +86,15 @@ impl Tun {
         let link_address = link_address(config, options.mode)?;
         let sniffer = Sniffer::open(DEVICE)
             .step(|| format!("opening an AF_PACKET socket on {DEVICE} (CONFIG_PACKET)"))?;
+        let delivery = Arc::new(Mutex::new(Delivery::default()));
+        let heading = if vnet_header { VNET_HEADER } else { 0 }
+            + if options.mode == TunMode::Tap {
+                ETHERNET
+            } else {
+                0
+            };
         let drain = match reader {
-            Reader::Eager => Some(Drain::start(&fds)?),
+            Reader::Eager => Some(Drain::start(&fds, heading, &delivery)?),
             Reader::Lazy | Reader::Never => None,
         };
         Ok(Tun {
@@ -89,6 +107,9 @@ impl Tun {
             owed: 0,
             scratch: vec![0; MAX_PACKET],
             drain,
+            heading,
+            capacity: options.txqueuelen.unwrap_or(DEFAULT_QUEUE),
+            delivery,
         })
     }
 
@@ -96,7 +117,7 @@ impl Tun {
     pub fn inject(&mut self, packet: &[u8], gso: Option<Gso>) -> io::Result<()> {
         let mut frame = Vec::with_capacity(VNET_HEADER + 14 + packet.len());
         if self.vnet_header {
-            frame.extend(gso.map_or([0; VNET_HEADER], Gso::header));
+            frame.extend(gso.map_or([0; VNET_HEADER], |gso| gso.header(0)));
         }
         if self.mode == TunMode::Tap {
             frame.extend(ethernet::header(self.link_address, packet));
@@ -128,11 +149,37 @@ impl Tun {
     /// many packets from the queue as were taken here.
     pub fn next_outgoing(&mut self) -> io::Result<Option<Seen>> {
         let seen = self.sniffer.next_outgoing()?;
+        if let Some(seen) = &seen {
+            note(&self.delivery, |d| d.given(&seen.bytes));
+        }
         if seen.is_some() && self.reader == Reader::Lazy {
             self.owed += 1;
             self.read_owed()?;
         }
         Ok(seen)
+    }
+
+    /// Empties the queue and says what the driver did wrong with what it was given. Only for the
+    /// end of a script: afterwards nothing is unread any more.
+    pub fn complaint(&mut self) -> io::Result<Option<String>> {
+        while self.next_outgoing()?.is_some() {}
+        for queue in &self.queues {
+            loop {
+                match read(queue.as_raw_fd(), &mut self.scratch) {
+                    Ok(len) => {
+                        let packet = self.scratch.get(self.heading..len).unwrap_or_default();
+                        note(&self.delivery, |d| d.taken(packet));
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        let capacity = self.capacity;
+        let mut complaint = None;
+        note(&self.delivery, |d| complaint = d.complaint(capacity));
+        Ok(complaint)
     }
 
     /// Waits at most `timeout_ns` for a packet.
@@ -146,7 +193,11 @@ impl Tun {
         for queue in &self.queues {
             while self.owed > 0 {
                 match read(queue.as_raw_fd(), &mut self.scratch) {
-                    Ok(()) => self.owed -= 1,
+                    Ok(len) => {
+                        self.owed -= 1;
+                        let packet = self.scratch.get(self.heading..len).unwrap_or_default();
+                        note(&self.delivery, |d| d.taken(packet));
+                    }
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                     Err(e) => return Err(e),
@@ -170,7 +221,12 @@ impl Drop for Tun {
 }
 
 impl Drain {
-    fn start(queues: &[OwnedFd]) -> Result<Drain, SetError> {
+    fn start(
+        queues: &[OwnedFd],
+        heading: usize,
+        delivery: &Arc<Mutex<Delivery>>,
+    ) -> Result<Drain, SetError> {
+        let delivery = Arc::clone(delivery);
         let fds: Vec<OwnedFd> = queues
             .iter()
             .map(OwnedFd::try_clone)
@@ -184,7 +240,10 @@ impl Drain {
                 let mut buffer = vec![0u8; MAX_PACKET];
                 while !flag.load(Ordering::Relaxed) {
                     for fd in &fds {
-                        while read(fd.as_raw_fd(), &mut buffer).is_ok() {}
+                        while let Ok(len) = read(fd.as_raw_fd(), &mut buffer) {
+                            let packet = buffer.get(heading..len).unwrap_or_default();
+                            note(&delivery, |d| d.taken(packet));
+                        }
                     }
                     // One queue is watched; the others are looked at whenever it wakes or
                     // the wait ends.
@@ -199,10 +258,16 @@ impl Drain {
     }
 }
 
-fn read(fd: RawFd, buffer: &mut [u8]) -> io::Result<()> {
+/// Reads one packet; returns its length.
+fn read(fd: RawFd, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: pointer and length are those of `buffer`.
     let len = unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) };
-    check(len as i32).map(|_| ())
+    check(len as i32).map(|len| len as usize)
+}
+
+/// Counting never panics, so a lock that was held when another thread ended is as good as any.
+fn note(delivery: &Mutex<Delivery>, count: impl FnOnce(&mut Delivery)) {
+    count(&mut delivery.lock().unwrap_or_else(|e| e.into_inner()));
 }
 
 fn flags(options: &TunOptions, vnet_header: bool) -> Result<(i16, u32), SetError> {

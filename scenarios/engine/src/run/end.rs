@@ -11,7 +11,6 @@ impl World {
     /// Closes the script's descriptors, resets the connections that may live, runs the clean-up
     /// commands.
     pub fn clean_up(&mut self, script: &Script) {
-        self.drain();
         self.descriptors.close_all();
         let resets: Vec<_> = self.flows.iter().flat_map(|f| f.resets()).collect();
         for packet in resets {

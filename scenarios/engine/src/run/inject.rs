@@ -74,11 +74,9 @@ impl World {
         if size == 0 || packet.payload.len() <= usize::from(size) {
             return None;
         }
-        let headers = packet.emit().len() - packet.payload.len();
         Some(Gso {
             v6: packet.ip.src.is_ipv6(),
             size,
-            headers: headers as u16,
         })
     }
 

@@ -59,6 +59,8 @@ pub struct World {
     pub watchdog: Watchdog,
     /// The call that is blocking on its own thread.
     pub pending: Option<Pending>,
+    /// Memory for calls that read much, there before the script starts.
+    pub room: Vec<u8>,
     /// The rest of a super-segment of which a line has had the beginning.
     cut_off: Option<expect::Arrived>,
     /// What code blocks have assigned.
@@ -92,6 +94,7 @@ impl World {
             text: String::new(),
             watchdog: Watchdog::new(),
             pending: None,
+            room: Vec::new(),
             cut_off: None,
             variables: crate::code::Variables::new(),
             previous_us: 0,
@@ -101,6 +104,8 @@ impl World {
     /// Runs the script's events; `at_end` is called once, before anything is cleaned up.
     pub fn perform(&mut self, script: &Script, at_end: impl FnOnce()) -> ScriptResult {
         let mut result = Ok(());
+        // The first event's time may be relative: to the script's zero.
+        self.clock.sleep_until_us(0);
         for event in &script.events {
             self.line = script.source.position(event.span.start).line;
             self.text = event_text(&script.source, event);
@@ -125,6 +130,15 @@ impl World {
             }
         }
         at_end();
+        self.drain();
+        // A line that failed says more than a packet that went missing because of it.
+        if result.is_ok()
+            && let Ok(Some(complaint)) = self.datapath.complaint()
+        {
+            self.log.say(now, 0, &complaint);
+            self.line = 0;
+            result = Err(Stop::Failed(Broken::new(complaint)));
+        }
         let result = match result {
             Ok(()) => ScriptResult::Passed,
             Err(Stop::Failed(broken)) => ScriptResult::Failed(report::failure(
