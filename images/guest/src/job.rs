@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tunfarm_protocol::{
@@ -115,16 +115,7 @@ fn perform(
         reports, watched, ..
     } = performer;
     drop(watched);
-    let result =
-        over.unwrap_or_else(
-            || match reports.recv_timeout(Duration::from_secs(CLEAN_LIMIT_S)) {
-                Ok(Report::Ended(result)) => result,
-                _ => failed(
-                    zero_ns,
-                    format!("the script did not clean up within {CLEAN_LIMIT_S} s"),
-                ),
-            },
-        );
+    let result = over.unwrap_or_else(|| await_end(&reports, zero_ns));
     if own_clock {
         collected.notes.push(
             "times count from packetdrill's start; its own script clock starts a little later"
@@ -159,6 +150,17 @@ fn await_over(performer: &Performer, zero_ns: i64, limit_s: u64) -> Option<Scrip
                 "the script did not end within its limit of {limit_s} s; see script.log for its last step"
             ),
         )),
+    }
+}
+
+/// Waits until what the script left is cleaned up, and with it comes the result.
+fn await_end(reports: &Receiver<Report>, zero_ns: i64) -> ScriptResult {
+    match reports.recv_timeout(Duration::from_secs(CLEAN_LIMIT_S)) {
+        Ok(Report::Ended(result)) => result,
+        _ => failed(
+            zero_ns,
+            format!("the script did not clean up within {CLEAN_LIMIT_S} s"),
+        ),
     }
 }
 
