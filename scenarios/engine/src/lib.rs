@@ -44,7 +44,7 @@
 //!   by name ([`NotSet::Unsupported`] or
 //!   [`ScriptResult::Unsupported`](tunfarm_protocol::ScriptResult::Unsupported)).
 //! * Nothing newer than Linux 2.6.32 is needed, except where a job or script asks for it; IPv6
-//!   over loopback needs generic XDP (4.12).
+//!   over loopback needs tcx (6.6) or generic XDP (4.12).
 
 mod calls;
 pub mod clock;

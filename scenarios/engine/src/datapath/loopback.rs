@@ -6,7 +6,7 @@
 //! * IPv4: the packet keeps its route, which is an output route and delivers nowhere; and as its
 //!   source is one of the host's own addresses it would be a martian anyway.
 //! * IPv6: a unicast route on `lo` would be a reject route (`ip6_route_info_create()`), so the
-//!   remote prefix is a `local` one, and an XDP program drops at ingress what goes to it.
+//!   remote prefix is a `local` one, and a BPF program drops at ingress what goes to it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,6 +25,8 @@ pub struct Loopback {
     super_segments: Option<GsoSender>,
     /// Keeps an idle TUN device alive.
     stand_in: Option<OwnedFd>,
+    /// Keeps the filter attached that ends what the stack sends.
+    _echo_filter: Option<OwnedFd>,
 }
 
 impl Loopback {
@@ -52,6 +54,7 @@ impl Loopback {
         netlink
             .add_address(link, config.local, host)
             .step(|| format!("giving {DEVICE} the address {}", config.local))?;
+        let mut echo_filter = None;
         if config.local.is_ipv4() {
             // The injected packets' source is routed to `lo`, which a strict filter would accept;
             // a host's policy for "all" may still differ.
@@ -59,7 +62,7 @@ impl Loopback {
                 sys::write_sysctl(name, "0").step(|| format!("setting {name} to 0"))?;
             }
         } else {
-            drop_filter::attach(&mut netlink, link, config)?;
+            echo_filter = drop_filter::attach(&mut netlink, link, config)?;
         }
         // lo keeps its MTU of 65536, or large injected packets would not fit; what the stack
         // believes of the path is on the route.
@@ -98,6 +101,7 @@ impl Loopback {
             sniffer,
             super_segments,
             stand_in: None,
+            _echo_filter: echo_filter,
         })
     }
 
