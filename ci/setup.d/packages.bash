@@ -1,30 +1,40 @@
 # shellcheck shell=bash
 # Which packages tunfarm needs and why, and how they are installed. Sourced by ci/setup.
 
-# Lines of: package, reason. A line is for the tests alone where it says so.
+# Lines of: purpose, package, reason.
 readonly PACKAGES='
-all  qemu-system-x86         the virtual machines
-all  gpgv                    checks the signature of the archive the kernels come from
-all  debian-archive-keyring  the keys it is checked against
-all  mmdebstrap              a small root of a kernel'"'"'s own suite, to build its drivers in
-all  bubblewrap              enters that root without privileges
-all  gcc                     links the programs
-all  libc6-dev               the static C library, for the guest
-all  ca-certificates         archives behind https
-test git                     histories to bisect
-test shellcheck              checks the scripts of ci/
-test libxml2-utils           checks JUnit files against their schema
-test tshark                  a second opinion about captures
-test tcpdump                 a third
-test strace                  proves what the guest asks its kernel for
-test python3-venv            linters of pipelines come as Python packages
-test slurmctld               a cluster on one machine: its controller
-test slurmd                  its nodes
-test slurm-client            its commands
-test munge                   its authentication
+all    qemu-system-x86         the virtual machines
+all    gpgv                    checks the signature of the archive the kernels come from
+all    debian-archive-keyring  the keys it is checked against
+all    mmdebstrap              a small root of a kernel'"'"'s own suite, to build its drivers in
+all    bubblewrap              enters that root without privileges
+all    gcc                     links the programs
+all    libc6-dev               the static C library, for the guest
+all    ca-certificates         archives behind https
+bisect make                    builds kernels from their sources
+bisect flex                    generates their configuration'"'"'s scanner
+bisect bison                   generates its parser
+bisect bc                      computes their time constants
+bisect libelf-dev              checks their objects
+bisect libssl-dev              signs their modules
+bisect ccache                  builds what did not change only once
+bisect git                     chooses commits
+test   shellcheck              checks the scripts of ci/
+test   chromium                reads reports as people do
+test   patch                   applies patches as the farm must
+test   python3                 finds free ports, compares results
+test   libxml2-utils           checks JUnit files against their schema
+test   tshark                  a second opinion about captures
+test   tcpdump                 a third
+test   strace                  proves what the guest asks its kernel for
+test   python3-venv            linters of pipelines come as Python packages
+test   slurmctld               a cluster on one machine: its controller
+test   slurmd                  its nodes
+test   slurm-client            its commands
+test   munge                   its authentication
 '
 
-# Prints `package reason` for each purpose given: `all`, `test`.
+# Prints `package reason` for each purpose given: `all`, `bisect`, `test`.
 wanted_packages() {
     local for_what package reason
     while read -r for_what package reason; do
@@ -37,6 +47,9 @@ wanted_packages() {
 installed() {
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
+
+# Whether apt could install a package.
+has_candidate() { [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]; }
 
 # apt, never asking, waiting for whoever holds its lock.
 apt_get() {

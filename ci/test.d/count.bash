@@ -17,6 +17,12 @@ check() {
 # Prints one attribute of the first `testsuites` element of a JUnit file.
 junit_count() { sed -n 's/.*<testsuites .*\b'"$2"'="\([0-9]*\)".*/\1/p' "$1" | head -n 1; }
 
+# Runs the examples in the documentation, which nextest does not.
+run_doc_tests() {
+    step "examples in the documentation"
+    count_libtest "documentation" --doc
+}
+
 # Runs the fast or the slow tests with nextest where it is, else with cargo's own harness.
 run_tests() {
     step "$1 tests"
@@ -50,7 +56,7 @@ run_nextest() {
 # Cargo's harness runs one test binary after another; slow ones get one thread, as they share
 # the machine.
 run_cargo_test() {
-    local log ok bad status=0 options=() binaries=()
+    local options=() binaries=()
     mapfile -t binaries < <(slow_test_names)
     if [[ $1 == slow ]]; then
         ((${#binaries[@]} > 0)) || return 0
@@ -60,13 +66,23 @@ run_cargo_test() {
         mapfile -t binaries < <(fast_test_names)
         ((${#binaries[@]} == 0)) || options+=("${binaries[@]/#/--test=}")
     fi
+    count_libtest "$1" "${options[@]}"
+}
+
+# Runs `cargo test` with these options and counts from what its harness prints.
+count_libtest() {
+    local name=$1 log ok bad status=0
+    shift
     log=$(mktemp)
-    cargo test --profile "$PROFILE" --locked --workspace --no-fail-fast "${options[@]}" |
+    cargo test --profile "$PROFILE" --locked --workspace --no-fail-fast "$@" |
         tee "$log" >&2 || status=$?
     ok=$(awk '/^test result:/ { n += $4 } END { print n + 0 }' "$log")
     bad=$(awk '/^test result:/ { n += $6 } END { print n + 0 }' "$log")
     rm -f "$log"
-    ((status == 0 || bad > 0)) || bad=1
+    if ((status != 0 && bad == 0)); then
+        say "failed: $name tests ended with status $status although no test did"
+        bad=1
+    fi
     passed=$((passed + ok))
     failed=$((failed + bad))
 }
