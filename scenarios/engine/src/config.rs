@@ -44,8 +44,6 @@ pub struct Config {
     pub init_scripts: Vec<String>,
     /// Names defined by `-D NAME=VALUE`.
     pub defines: Definitions,
-    /// Nothing is said of a failed expectation but "not supported here": `--non_fatal`.
-    pub non_fatal: Vec<String>,
 }
 
 impl Config {
@@ -85,7 +83,6 @@ impl Config {
             strict_segments: false,
             init_scripts: Vec::new(),
             defines: Definitions::new(),
-            non_fatal: Vec::new(),
         }
     }
 
@@ -168,7 +165,7 @@ impl Config {
             "init_scripts" => self
                 .init_scripts
                 .extend(text()?.split(',').map(str::to_owned)),
-            "non_fatal" => self.non_fatal.extend(text()?.split(',').map(str::to_owned)),
+            "non_fatal" => return Err("a failure always ends the script here".into()),
             "define" | "D" => {
                 let (key, value) = text()?
                     .split_once('=')
