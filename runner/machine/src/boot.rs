@@ -52,9 +52,8 @@ pub async fn boot(
     };
     let log = ConsoleLog::create(dir, limits.console_bytes).map_err(alone)?;
     let args = shape.arguments(start);
-    let mut vm = Vm::start(host.qemu(), &args, None, cpu, spec.clock, &limits, log)
-        .await
-        .map_err(alone)?;
+    let mut vm =
+        Vm::start(host.qemu(), &args, None, cpu, spec.clock, &limits, log).map_err(alone)?;
     let result = to_ready(&mut vm, state).await;
     let (findings, _) = vm.end().await.map_err(alone)?;
     match result {

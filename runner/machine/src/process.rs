@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::oneshot;
 
 use crate::cmdline::fd;
 
@@ -42,7 +41,7 @@ impl Process {
     /// Starts `program` with `args`; the job's bytes, if any, become a file in memory. With `cpu`
     /// all its threads share that CPU: two threads that wake each other all the time do it
     /// fastest there, and the other CPUs are left to other guests.
-    pub async fn start(
+    pub fn start(
         program: &Path,
         args: &[String],
         job: Option<&[u8]>,
@@ -79,7 +78,7 @@ impl Process {
         // fork and exec.
         unsafe { command.pre_exec(move || prepare(parent, &moves, cpu)) };
 
-        let mut child = spawn(command).await?;
+        let mut child = spawn(command)?;
         drop(inherited);
         let stderr = child.stderr.take().expect("stderr was asked for");
         Ok(Process {
@@ -130,11 +129,14 @@ impl Drop for Process {
 type Order = (
     Command,
     tokio::runtime::Handle,
-    oneshot::Sender<io::Result<Child>>,
+    mpsc::Sender<io::Result<Child>>,
 );
 
 /// Forks on the one thread that lives as long as the process.
-async fn spawn(command: Command) -> io::Result<Child> {
+///
+/// It waits for that thread, as long as a fork takes: were this a future, one dropped at the wrong
+/// moment would leave a child behind that nobody waits for.
+fn spawn(command: Command) -> io::Result<Child> {
     static SPAWNER: OnceLock<Option<mpsc::Sender<Order>>> = OnceLock::new();
     let gone = || io::Error::other("the thread that starts QEMU is not there");
     let spawner = SPAWNER
@@ -145,7 +147,8 @@ async fn spawn(command: Command) -> io::Result<Child> {
                 .spawn(move || {
                     for (mut command, runtime, answer) in queue {
                         let _inside = runtime.enter();
-                        // If nobody waits any more the child is dropped, and so killed.
+                        // The one who asked is waiting; were it gone, the child would be dropped,
+                        // and so killed.
                         let _ = answer.send(command.spawn());
                     }
                 })
@@ -154,11 +157,11 @@ async fn spawn(command: Command) -> io::Result<Child> {
         })
         .as_ref()
         .ok_or_else(gone)?;
-    let (answer, child) = oneshot::channel();
+    let (answer, child) = mpsc::channel();
     spawner
         .send((command, tokio::runtime::Handle::current(), answer))
         .map_err(|_| gone())?;
-    child.await.map_err(|_| gone())?
+    child.recv().map_err(|_| gone())?
 }
 
 /// Runs in the child between fork and exec.

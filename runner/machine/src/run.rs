@@ -72,7 +72,6 @@ impl Host {
             limits,
             log,
         )
-        .await
         .map_err(early)?;
         let mut marks = Marks::new(began);
         let mut lines = Vec::new();

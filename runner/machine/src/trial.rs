@@ -54,8 +54,7 @@ impl Host {
             clock,
             &limits,
             log,
-        )
-        .await?;
+        )?;
         let said = loop {
             match vm.next().await {
                 Ok(Happening::Log(word)) if word == WORD => break Ok(began.elapsed()),

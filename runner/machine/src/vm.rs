@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt};
 use tokio::io::AsyncReadExt;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior, Sleep};
 use tunfarm_protocol::{Finish, Frame, FrameReader, KernelFacts};
 use tunfarm_reports::model::{Finding, FindingKind};
 
@@ -24,6 +25,10 @@ const MAX_STDERR: usize = 16 << 10;
 
 /// How often a machine that says nothing is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Between two reads of the evidence pipe. The guest hands out single bytes: a reader that woke for
+/// each would take QEMU's processor away a hundred thousand times a second.
+const PACE: Duration = Duration::from_millis(1);
 
 /// Wall-clock time a panicked kernel has to print the rest of its report.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -63,6 +68,9 @@ pub struct Vm {
     log: ConsoleLog,
     stderr: Vec<u8>,
     buffer: Vec<u8>,
+    /// Nothing is read from the evidence pipe until `pause` is over.
+    paused: bool,
+    pause: Pin<Box<Sleep>>,
     evidence_open: bool,
     console_open: bool,
     stderr_open: bool,
@@ -80,7 +88,7 @@ pub struct Vm {
 
 impl Vm {
     /// Starts `program` with `args`.
-    pub async fn start(
+    pub fn start(
         program: &Path,
         args: &[String],
         job: Option<&[u8]>,
@@ -89,9 +97,8 @@ impl Vm {
         limits: &Limits,
         log: ConsoleLog,
     ) -> Result<Vm, HostError> {
-        let mut process = Process::start(program, args, job, cpu)
-            .await
-            .map_err(|source| HostError::QemuStart {
+        let mut process =
+            Process::start(program, args, job, cpu).map_err(|source| HostError::QemuStart {
                 path: program.to_owned(),
                 source,
             })?;
@@ -112,6 +119,8 @@ impl Vm {
             log,
             stderr: Vec::new(),
             buffer: vec![0; 64 << 10],
+            paused: false,
+            pause: Box::pin(tokio::time::sleep(Duration::ZERO)),
             evidence_open: true,
             console_open: true,
             stderr_open: true,
@@ -159,10 +168,13 @@ impl Vm {
         let (first, second) = self.buffer.split_at_mut(32 << 10);
         let mut complaint = [0; 1024];
         tokio::select! {
-            read = evidence.read(first), if self.evidence_open => match read {
+            _ = &mut self.pause, if self.paused => self.paused = false,
+            read = evidence.read(first), if self.evidence_open && !self.paused => match read {
                 Ok(n) if n > 0 => {
                     self.heard += n as u64;
                     self.frames.push(&first[..n]);
+                    self.paused = true;
+                    self.pause.as_mut().reset((Instant::now() + PACE).into());
                 }
                 _ => self.evidence_open = false,
             },
@@ -256,26 +268,20 @@ impl Vm {
         Ok(())
     }
 
-    /// Loads device state from `state`; the guest runs from then on. QEMU has to have answered.
+    /// Loads device state from `state`; the guest runs from then on.
     pub async fn restore(&mut self, state: &Path) -> Result<(), HostError> {
-        let doing = "restoring the snapshot";
-        within(doing, self.qmp(doing)?.load_state(state)).await
+        within("restoring the snapshot", async {
+            self.control.qmp().await?.load_state(state).await
+        })
+        .await
     }
 
-    /// Stops the guest and writes its device state to `state`.
+    /// Stops the guest for good and writes its device state to `state`.
     pub async fn save(&mut self, state: &Path) -> Result<(), HostError> {
-        let doing = "saving the snapshot";
-        within(doing, self.qmp(doing)?.save_state(state)).await
-    }
-
-    fn qmp(&mut self, doing: &'static str) -> Result<&mut Qmp, HostError> {
-        match &mut self.control {
-            Control::Open(qmp) => Ok(qmp),
-            _ => Err(HostError::System {
-                doing,
-                source: std::io::Error::other("QEMU's control connection is not open"),
-            }),
-        }
+        within("saving the snapshot", async {
+            self.control.qmp().await?.save_state(state).await
+        })
+        .await
     }
 
     /// Ends the machine; returns what its console told and the console file's digest.
@@ -373,6 +379,23 @@ enum ControlEvent {
 }
 
 impl Control {
+    /// The connection, waited for if need be: a small guest is ready before QEMU's own greeting.
+    async fn qmp(&mut self) -> Result<&mut Qmp, QmpError> {
+        if let Control::Opening(opening) = self {
+            *self = match opening.await {
+                Ok(qmp) => Control::Open(Box::new(qmp)),
+                Err(_) => Control::Gone,
+            };
+        }
+        match self {
+            Control::Open(qmp) => Ok(qmp),
+            _ => Err(QmpError::Lost {
+                command: "qmp_capabilities",
+                source: std::io::ErrorKind::UnexpectedEof.into(),
+            }),
+        }
+    }
+
     async fn next(&mut self) -> ControlEvent {
         match self {
             Control::Opening(opening) => match opening.await {
