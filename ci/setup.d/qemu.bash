@@ -62,18 +62,26 @@ apt_target() {
 
 # Installs the first choice that fits.
 install_qemu() {
-    local here choice version suite
+    local here choice version suite from
     here=$(qemu_version_here)
     if [[ $here == *~bpo* ]] && ! qemu_choices "$here" | grep -qF -- "$here "; then
         enable_backports || true
     fi
     while read -r version suite; do
-        choice=(-t "$suite" "qemu-system-x86=$version")
-        if install_packages --simulate "${choice[@]}" >/dev/null 2>&1; then
+        # First QEMU's own packages alone from that suite: with `-t` apt would take libraries from
+        # there too, and what is built against the release's own could not be installed any more.
+        for from in own all; do
+            choice=("qemu-system-x86=$version")
+            if [[ $from == own ]]; then
+                choice+=({qemu-system-common,qemu-system-data,seabios}"/$suite")
+            else
+                choice+=(-t "$suite")
+            fi
+            install_packages --simulate "${choice[@]}" >/dev/null 2>&1 || continue
             say "qemu-system-x86 $version from $suite${here:+ (fits the QEMU $here that is here)}"
             install_packages "${choice[@]}"
             return
-        fi
+        done
     done < <(qemu_choices "$here")
     die "no qemu-system-x86 that apt knows fits ${here:+the QEMU $here that is }here; apt says:
 $(LC_ALL=C apt-get install --simulate --no-install-recommends qemu-system-x86 2>&1 | tail -n 12)"
