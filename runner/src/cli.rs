@@ -328,6 +328,16 @@ pub struct Bisect {
     /// The kernels: every kernel file of this folder, with modules in its lib/modules/RELEASE.
     #[arg(long, value_name = "DIR")]
     pub kernels: Option<PathBuf>,
+    /// Search the commits of this kernel repository; --good and --bad are revisions of it. Each
+    /// step is built with what the farm needs and nothing else, in a worktree of its own.
+    #[arg(long, value_name = "TREE", conflicts_with_all = ["list", "kernels", "driver"])]
+    pub git: Option<PathBuf>,
+    /// With --git: a fragment of configuration on top of what the farm needs.
+    #[arg(long, value_name = "FRAGMENT", requires = "git")]
+    pub config: Option<PathBuf>,
+    /// With --git: only commits that touch these paths; may be repeated, or separated by commas.
+    #[arg(long, value_name = "PATHS", requires = "git", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Driver spec.
     #[arg(long, value_name = "SPEC", default_value = "stock")]
     pub driver: String,

@@ -19,6 +19,15 @@ pub enum Kernels {
     List(PathBuf),
     /// The kernel files in this folder, by their releases.
     Folder(PathBuf),
+    /// Commits of a kernel's repository, each built.
+    Commits {
+        /// The repository.
+        tree: PathBuf,
+        /// A fragment of configuration on top of what the farm needs.
+        config: Option<PathBuf>,
+        /// Only commits that touch these paths; all when empty.
+        only: Vec<String>,
+    },
 }
 
 /// What is asked, as it was typed: a search that goes on must have been asked the same.
@@ -51,13 +60,18 @@ pub struct Question {
 impl Question {
     /// The matrix of one kernel: what is asked about, and loopback as its control.
     pub fn matrix(&self, kernel: &str) -> Result<Matrix, ConfigError> {
+        self.matrix_of(kernel, &self.driver)
+    }
+
+    /// The same with another driver.
+    pub fn matrix_of(&self, kernel: &str, driver: &str) -> Result<Matrix, ConfigError> {
         let mut datapaths = self.datapaths.clone();
         if !datapaths.contains(&Datapath::Loopback) {
             datapaths.push(Datapath::Loopback);
         }
         Ok(Matrix {
             kernels: vec![kernel.to_owned()],
-            drivers: vec![self.driver.clone()],
+            drivers: vec![driver.to_owned()],
             scenarios: self.scenarios.clone(),
             scenario_folders: self.scenario_folders.clone(),
             datapaths,

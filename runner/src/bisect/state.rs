@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tunfarm_bisect::{Answer, Search};
 
@@ -87,34 +88,21 @@ impl State {
 
     /// The search that was begun in `dir`, if one was.
     pub fn load(dir: &Path) -> Result<Option<State>, StateError> {
-        let path = dir.join(FILE);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { doing: "read", path, source }),
-        };
-        let foreign = |why: String| StateError::Foreign { path: path.clone(), why };
-        let state: State = serde_json::from_slice(&text).map_err(|e| foreign(e.to_string()))?;
-        if state.schema != SCHEMA {
-            return Err(foreign(format!("its schema is {}, not {SCHEMA}", state.schema)));
+        let state = load(dir, FILE, SCHEMA, |state: &State| &state.schema)?;
+        match state {
+            Some(state) if state.steps.len() != state.search.runs().len() => {
+                Err(StateError::Foreign {
+                    path: dir.join(FILE),
+                    why: "its steps and its answers differ in number".to_owned(),
+                })
+            }
+            state => Ok(state),
         }
-        if state.steps.len() != state.search.runs().len() {
-            return Err(foreign("its steps and its answers differ in number".to_owned()));
-        }
-        Ok(Some(state))
     }
 
     /// Writes it into `dir`: whenever tunfarm is killed, the old or the new file is there whole.
     pub fn save(&self, dir: &Path) -> Result<(), StateError> {
-        let path = dir.join(FILE);
-        let failed = |source| StateError::Io { doing: "write", path: path.clone(), source };
-        let mut text = serde_json::to_vec_pretty(self).map_err(|e| failed(e.into()))?;
-        text.push(b'\n');
-        let next = dir.join(format!("{FILE}.next"));
-        let mut file = std::fs::File::create(&next).map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        std::fs::rename(&next, &path).map_err(failed)
+        save(dir, FILE, self)
     }
 
     /// Takes a step's answer; `version` is its place in the list.
@@ -153,6 +141,41 @@ impl State {
             .iter()
             .rfind(|s| s.spec == *spec && s.answer != Answer::Skip)
     }
+}
+
+/// Reads what [`save`] wrote, if it did; `schema_of` finds the schema in it.
+pub(super) fn load<T: DeserializeOwned>(
+    dir: &Path,
+    file: &str,
+    schema: &str,
+    schema_of: impl Fn(&T) -> &String,
+) -> Result<Option<T>, StateError> {
+    let path = dir.join(file);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Io { doing: "read", path, source }),
+    };
+    let foreign = |why: String| StateError::Foreign { path: path.clone(), why };
+    let state: T = serde_json::from_slice(&text).map_err(|e| foreign(e.to_string()))?;
+    let found = schema_of(&state);
+    if found != schema {
+        return Err(foreign(format!("its schema is {found}, not {schema}")));
+    }
+    Ok(Some(state))
+}
+
+/// Writes a file whole or not at all, and onto the disk.
+pub(super) fn save<T: Serialize>(dir: &Path, file: &str, state: &T) -> Result<(), StateError> {
+    let path = dir.join(file);
+    let failed = |source| StateError::Io { doing: "write", path: path.clone(), source };
+    let mut text = serde_json::to_vec_pretty(state).map_err(|e| failed(e.into()))?;
+    text.push(b'\n');
+    let next = dir.join(format!("{file}.next"));
+    let mut out = std::fs::File::create(&next).map_err(failed)?;
+    out.write_all(&text).map_err(failed)?;
+    out.sync_all().map_err(failed)?;
+    std::fs::rename(&next, &path).map_err(failed)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `tunfarm bisect`: the kernel that changed a behaviour.
 
+mod commits;
 mod steps;
 mod telling;
 
@@ -22,6 +23,9 @@ pub use steps::Steps;
 pub fn run(arguments: &Bisect) -> Result<u8> {
     let asked = question(arguments)?;
     let out = folder(arguments.out.as_deref())?;
+    if arguments.git.is_some() || commits::begun_in(&out) {
+        return commits::run(arguments, asked, &out);
+    }
     let state = match State::load(&out)? {
         Some(state) => resumed(state, &asked, arguments)?,
         None => begun(asked, arguments)?,
@@ -47,10 +51,15 @@ fn question(arguments: &Bisect) -> Result<Question> {
             new.as_deref().unwrap_or("bad"),
         )?),
     };
-    let kernels = match (&arguments.list, &arguments.kernels) {
-        (Some(file), _) => Kernels::List(absolute(file)?),
-        (None, Some(dir)) => Kernels::Folder(absolute(dir)?),
-        (None, None) => Kernels::Archive,
+    let kernels = match (&arguments.git, &arguments.list, &arguments.kernels) {
+        (Some(tree), _, _) => Kernels::Commits {
+            tree: absolute(tree)?,
+            config: arguments.config.as_deref().map(absolute).transpose()?,
+            only: arguments.only.clone(),
+        },
+        (None, Some(file), _) => Kernels::List(absolute(file)?),
+        (None, None, Some(dir)) => Kernels::Folder(absolute(dir)?),
+        (None, None, None) => Kernels::Archive,
     };
     let folders = arguments.scenario_folders.iter().map(|f| absolute(f)).collect::<Result<_>>()?;
     let or = |list: Vec<Datapath>, default| if list.is_empty() { vec![default] } else { list };
@@ -136,6 +145,9 @@ fn versions(question: &Question, arguments: &Bisect) -> Result<Versions> {
             let cache = Cache::open(&root).context(INFRA)?;
             of_folder(dir, &cache, &(), good, bad)?
         }
+        Kernels::Commits { tree, .. } => {
+            bail!("the commits of {} are searched with --git", tree.display())
+        }
     })
 }
 
@@ -174,17 +186,7 @@ async fn make(
 ) -> Result<Option<StepRecord>> {
     let began = Instant::now();
     let spec = state.search.versions()[step.version].clone();
-    let folder = Path::new("steps").join(format!("{:02}", state.steps.len() + 1));
-    let place = out.join(&folder);
-    // What a killed run has left of this step is no evidence.
-    match std::fs::remove_dir_all(&place) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(e).with_context(|| format!("cannot clear {}", place.display()));
-        }
-        _ => {}
-    }
-    std::fs::create_dir_all(&place)
-        .with_context(|| format!("cannot make {}", place.display()))?;
+    let (folder, place) = step_folder(out, state.steps.len() + 1)?;
     let matrix = state.question.matrix(&spec)?;
     let results = steps.run(&matrix, &place).await?;
     if results.interrupted {
@@ -199,6 +201,21 @@ async fn make(
     let label = results.kernels.first().map_or_else(|| spec.clone(), |k| k.label.clone());
     let seconds = began.elapsed().as_secs_f64();
     Ok(Some(StepRecord { spec, label, folder, answer, because, seconds }))
+}
+
+/// An empty folder for a step, relative to the search's and where it is.
+fn step_folder(out: &Path, number: usize) -> Result<(PathBuf, PathBuf)> {
+    let folder = Path::new("steps").join(format!("{number:02}"));
+    let place = out.join(&folder);
+    // What a killed run has left of this step is no evidence.
+    match std::fs::remove_dir_all(&place) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            return Err(e).with_context(|| format!("cannot clear {}", place.display()));
+        }
+        _ => {}
+    }
+    std::fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    Ok((folder, place))
 }
 
 /// 0 when the change was found, 2 when an end is not what it was said to be, 3 when an end cannot
