@@ -96,7 +96,7 @@ impl Builder {
     }
 
     fn built(&self, module: bool, module_only: bool) -> Result<Built> {
-        let file = |name: &str| {
+        let file = |name: &str| -> Result<PathBuf> {
             let path = self.dir.join(name);
             fs::metadata(&path).map_err(BuildError::io("finding", &path))?;
             Ok(path)

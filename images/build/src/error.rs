@@ -38,6 +38,17 @@ pub enum BuildError {
         /// What it lacks.
         missing: &'static str,
     },
+    /// No such source package.
+    #[error("{suite} has no {name}; `apt-cache search linux-source` lists what there is")]
+    NoPackage {
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        suite: String,
+    },
+    /// The archive or the cache.
+    #[error(transparent)]
+    Images(#[from] tunfarm_images::Error),
     /// A program that a build needs is not there.
     #[error("cannot run {program} to build a kernel: {source}; install it")]
     Program {

@@ -17,7 +17,9 @@ mod builder;
 mod config;
 mod error;
 mod output;
+mod source;
 
 pub use builder::{Builder, Built};
 pub use config::{BARE, Config, FARM, MODULE, WITNESSES};
 pub use error::{BuildError, Result};
+pub use source::{source_package, unpack_source};
