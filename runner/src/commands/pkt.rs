@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use tunfarm::pkt::{Asked, Bench, Differences, Manner, Suite};
 use tunfarm_protocol::{Datapath, IpVersion};
+use tunfarm_reports::model::{CellResult, RunResults};
+use tunfarm_reports::story::story;
 use tunfarm_reports::{Console, EventLog, Reporter};
 use tunfarm_scenarios::glob_matches;
 
@@ -37,7 +39,28 @@ pub fn run(arguments: &Pkt) -> Result<u8> {
     }
     let lab = |farm| Bench::new(farm, suite, manner, differences);
     let results = run::carry_out(&plan, &matrix, setup, &out, reporter, lab)?;
+    print!("{}", stories(&results));
     Ok(results.exit_status())
+}
+
+/// What is told in full at the end of a run; `tunfarm show` tells the rest.
+const STORIES: usize = 10;
+
+/// The stories of scripts that failed unexpectedly, the first of them.
+fn stories(results: &RunResults) -> String {
+    let failed: Vec<&CellResult> = results
+        .cells
+        .iter()
+        .filter(|c| c.failure.is_some() && !c.as_expected())
+        .collect();
+    let mut out = String::new();
+    for cell in failed.iter().take(STORIES) {
+        out.push_str(&format!("\n{}\n{}", cell.id, story(cell)));
+    }
+    if let Some(more @ 1..) = failed.len().checked_sub(STORIES) {
+        out.push_str(&format!("\nand {more} more: tunfarm show CELL tells their stories\n"));
+    }
+    out
 }
 
 fn asked(arguments: &Pkt) -> Asked {
