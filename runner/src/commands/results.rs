@@ -1,11 +1,16 @@
 //! `tunfarm report`, `show`, `diff` and `history`: runs that are over.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tunfarm::evidence::{Evidence, seconds};
+use tunfarm_reports::model::CellResult;
 use tunfarm_reports::console::{Style, show};
 use tunfarm_reports::files::write_report;
 use tunfarm_reports::{Report, compare, history::History, load};
+
+use tunfarm_scenarios::{Article, Collection};
 
 use crate::cli::{Diff, HistoryOf, Remake, Show};
 
@@ -47,7 +52,15 @@ pub fn show(arguments: &Show) -> Result<u8> {
     let report = Report::new(&results, &dir);
     let name = &arguments.cell;
     match show::find(&report, name).as_slice() {
-        [cell] => print!("{}", show::show(&report, cell, Style::of_stdout())),
+        [cell] => {
+            print!("{}", show::show(&report, cell, Style::of_stdout()));
+            let scenarios = Collection::built_in()?;
+            if let Some(article) =
+                scenarios.get(&cell.id.scenario).and_then(|s| s.spec.article.as_ref())
+            {
+                print!("\n{}", beside(article, cell, &dir)?);
+            }
+        }
         [] => {
             let names: Vec<String> = results.cells.iter().map(|c| c.id.to_string()).collect();
             match tunfarm_config::nearest(name, names.iter().map(String::as_str)) {
@@ -62,6 +75,50 @@ pub fn show(arguments: &Show) -> Result<u8> {
         ),
     }
     Ok(0)
+}
+
+/// What was seen by hand before there was a farm, and what this cell's samples show.
+fn beside(article: &Article, cell: &CellResult, run: &Path) -> Result<String> {
+    let evidence = Evidence::read(&run.join(cell.id.folder()))?;
+    let mut out = format!("seen by hand on {}\n", article.kernel);
+    for seen in &article.trace {
+        let ms = |name: &str, value: Option<u32>| {
+            value.map(|v| format!("  {name} {v} ms")).unwrap_or_default()
+        };
+        let _ = writeln!(
+            out,
+            "  {:<24} {:<12}{}{}",
+            seen.when,
+            seen.state,
+            ms("rto", seen.rto_ms),
+            ms("ato", seen.ato_ms)
+        );
+    }
+    let _ = writeln!(out, "measured here");
+    let mut last = None;
+    for sample in evidence.connection() {
+        let now = (sample.state.clone(), sample.rto_us, sample.ato_us.filter(|a| *a > 0));
+        if last.as_ref() == Some(&now) {
+            continue;
+        }
+        let ms = |name: &str, us: Option<u32>| {
+            us.map(|us| format!("  {name} {} ms", us / 1000)).unwrap_or_default()
+        };
+        let when = format!("{:.3} s", seconds(sample.t_us));
+        let _ = writeln!(
+            out,
+            "  {when:<24} {:<12}{}{}",
+            now.0,
+            ms("rto", now.1),
+            ms("ato", now.2)
+        );
+        last = Some(now);
+    }
+    let _ = writeln!(out, "differences");
+    for difference in &article.differences {
+        let _ = writeln!(out, "  {}", difference.trim());
+    }
+    Ok(out)
 }
 
 /// The newest folder below `results/` that holds a run. Their names are times.
