@@ -101,7 +101,7 @@ impl Qmp {
                     Some(Err(error)) => return Err(error),
                     None => return Err(io::ErrorKind::UnexpectedEof.into()),
                 },
-                answer = answer(&mut self.asked) => {
+                answer = taken(&mut self.asked) => {
                     self.asked = None;
                     if let Some(elapsed) = answer.ok().as_ref().and_then(since_base) {
                         return Ok(Event::GuestTime(elapsed));
@@ -199,6 +199,12 @@ impl Qmp {
                         },
                     });
                 }
+                // One command at a time: a question still under way holds the connection until
+                // its answer is taken.
+                _ = taken(&mut self.asked) => {
+                    self.asked = None;
+                    continue;
+                }
                 event = self.events.next() => event,
             };
             match event {
@@ -220,7 +226,8 @@ impl Qmp {
     }
 }
 
-async fn answer<T>(pending: &mut Option<BoxFuture<'static, T>>) -> T {
+/// The answer of a question under way; never, if there is none.
+async fn taken<T>(pending: &mut Option<BoxFuture<'static, T>>) -> T {
     match pending {
         Some(pending) => pending.await,
         None => std::future::pending().await,

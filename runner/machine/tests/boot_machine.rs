@@ -35,7 +35,7 @@ async fn stop(bench: &Bench, job: &str, wall: u64) -> Stop {
 
 #[tokio::test]
 async fn a_kernel_is_booted_once_and_forked_for_every_cell() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let first = bench.snapshot().await;
     assert!(first.booted);
     assert_eq!(first.facts, facts());
@@ -80,7 +80,7 @@ fn contents(dir: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
 
 #[tokio::test]
 async fn two_at_once_boot_it_once() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let (a, b) = tokio::join!(bench.snapshot(), bench.snapshot());
     assert_eq!(u8::from(a.booted) + u8::from(b.booted), 1);
     assert_eq!(a.dir, b.dir);
@@ -88,7 +88,7 @@ async fn two_at_once_boot_it_once() {
 
 #[tokio::test]
 async fn a_damaged_snapshot_is_made_again() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let snapshot = bench.snapshot().await;
     let state = snapshot.dir.join("state");
     let mut bytes = fs::read(&state).unwrap();
@@ -101,7 +101,7 @@ async fn a_damaged_snapshot_is_made_again() {
 
 #[tokio::test]
 async fn what_a_killed_run_left_half_made_is_swept_away() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let shelf = bench.cache().join("snapshots");
     fs::create_dir_all(shelf.join("feed.partial")).unwrap();
     fs::write(shelf.join("feed.lock"), b"").unwrap();
@@ -111,7 +111,7 @@ async fn what_a_killed_run_left_half_made_is_swept_away() {
 
 #[tokio::test]
 async fn a_panic_ends_the_run_at_once() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let error = run(&bench, "panic", 600).await.unwrap_err();
     let RunCause::Guest(Stop::Panic { finding }) = &error.cause else {
         panic!("{error:?}");
@@ -121,14 +121,14 @@ async fn a_panic_ends_the_run_at_once() {
         error.to_string(),
         "the kernel panicked: Kernel panic - not syncing: test of the machine"
     );
-    assert_eq!(error.findings, [finding.clone()]);
+    assert_eq!(error.findings, std::slice::from_ref(finding));
     let log = fs::read_to_string(bench.cell("panic").join("console.log")).unwrap();
     assert!(log.contains("Kernel panic"), "{log}");
 }
 
 #[tokio::test]
 async fn a_halted_guest_is_not_waited_for() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     // Halted for good, or its clock racing from one far timer to the next: both are told at once.
     let stop = stop(&bench, "halt", 600).await;
     assert!(matches!(stop, Stop::Silent { .. }), "{stop:?}");
@@ -136,7 +136,7 @@ async fn a_halted_guest_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_reset_is_the_guests_end() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let stop = stop(&bench, "reset", 600).await;
     assert!(
         matches!(&stop, Stop::Died { reason, .. } if reason.contains("reset")),
@@ -146,14 +146,14 @@ async fn a_reset_is_the_guests_end() {
 
 #[tokio::test]
 async fn a_spinning_guest_meets_its_limit() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let stop = stop(&bench, "spin", 2).await;
     assert!(matches!(stop, Stop::Timeout { .. }), "{stop:?}");
 }
 
 #[tokio::test]
 async fn nonsense_and_floods_are_the_guests_fault() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let nonsense = stop(&bench, "junk", 600).await;
     assert!(matches!(nonsense, Stop::Stream(_)), "{nonsense:?}");
     let flood = stop(&bench, "overflow", 600).await;
@@ -164,7 +164,7 @@ async fn nonsense_and_floods_are_the_guests_fault() {
 
 #[tokio::test]
 async fn an_endless_console_fills_nothing() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let snapshot = bench.snapshot().await;
     let dir = bench.cell("console");
     let mut short = limits(600);
@@ -184,7 +184,7 @@ async fn an_endless_console_fills_nothing() {
 
 #[tokio::test]
 async fn kernels_that_do_not_come_up_are_told_apart() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let boot = async |how| {
         let spec = bench.spec(how);
         bench
@@ -245,7 +245,7 @@ async fn kernels_that_do_not_come_up_are_told_apart() {
 
 #[tokio::test]
 async fn a_dropped_run_leaves_no_qemu() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     let snapshot = bench.snapshot().await;
     let (limits, cell) = (limits(600), bench.cell("dropped"));
     let mut endless = Box::pin(bench.host.run(&snapshot, b"spin", &limits, &cell, None));
@@ -260,7 +260,7 @@ async fn a_dropped_run_leaves_no_qemu() {
 
 #[tokio::test]
 async fn the_translator_works_here() {
-    let bench = Bench::new().await;
+    let bench = Bench::new(&std::env::temp_dir()).await;
     bench.host.trial(Accel::Tcg).await.unwrap();
     bench.host.sandbox().await.unwrap();
 }

@@ -231,13 +231,13 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Finds QEMU.
-    pub async fn new() -> Bench {
+    /// Finds QEMU; everything will lie under `parent`.
+    pub async fn new(parent: &Path) -> Bench {
         Bench {
             host: Host::find()
                 .await
                 .expect("these tests need QEMU; ci/setup installs it"),
-            dir: tempfile::tempdir().unwrap(),
+            dir: tempfile::tempdir_in(parent).unwrap(),
         }
     }
 
@@ -285,13 +285,13 @@ impl Bench {
 pub fn limits(wall: u64) -> Limits {
     Limits {
         wall: Duration::from_secs(wall),
-        evidence_bytes: 1 << 20,
+        evidence_bytes: 1 << 16,
         console_bytes: 1 << 16,
         ..Limits::default()
     }
 }
 
-/// Processes whose command line names `dir`.
+/// QEMUs that run a cell with a snapshot under `dir`.
 pub fn qemus_of(dir: &Path) -> usize {
     let needle = dir.display().to_string();
     fs::read_dir("/proc")
@@ -300,6 +300,6 @@ pub fn qemus_of(dir: &Path) -> usize {
         .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
         .filter(|cmdline| cmdline.starts_with(b"/") || cmdline.starts_with(b"qemu"))
         .filter(|cmdline| String::from_utf8_lossy(cmdline).contains(&needle))
-        .filter(|cmdline| String::from_utf8_lossy(cmdline).contains("memory-backend-file"))
+        .filter(|cmdline| String::from_utf8_lossy(cmdline).contains("-incoming"))
         .count()
 }
