@@ -16,12 +16,16 @@ const ROUNDS: usize = 5;
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let tunfarm = arguments.next().expect("usage: bench TUNFARM [KERNEL]");
-    let kernel = arguments.next().unwrap_or_else(|| "debian:trixie/cloud".into());
+    let kernel = arguments
+        .next()
+        .unwrap_or_else(|| "debian:trixie/cloud".into());
     let dir = tempfile::tempdir().expect("a folder for the runs");
     let run = |name: &str, options: &[&str]| -> (RunResults, Duration) {
         let began = Instant::now();
         let status = Command::new(&tunfarm)
-            .args(["run", "--kernel", &kernel, "--driver", "stock", "--out", name])
+            .args([
+                "run", "--kernel", &kernel, "--driver", "stock", "--out", name,
+            ])
             .args(options)
             .current_dir(dir.path())
             .stdin(Stdio::null())
@@ -30,13 +34,17 @@ fn main() {
             .status()
             .expect("tunfarm starts");
         assert!(status.success(), "tunfarm ended with {status}");
-        (load(&dir.path().join(Path::new(name))).expect("results"), began.elapsed())
+        (
+            load(&dir.path().join(Path::new(name))).expect("results"),
+            began.elapsed(),
+        )
     };
 
     let one = ["--scenario", "closing", "--datapath", "tun", "--jobs", "1"];
     let (_, first) = run("first", &one);
-    let rounds: Vec<(RunResults, Duration)> =
-        (0..ROUNDS).map(|n| run(&format!("round-{n}"), &one)).collect();
+    let rounds: Vec<(RunResults, Duration)> = (0..ROUNDS)
+        .map(|n| run(&format!("round-{n}"), &one))
+        .collect();
     let cells: Vec<&Timings> = rounds.iter().map(|(r, _)| &r.cells[0].timings).collect();
     let share = |pick: fn(&Timings) -> f64| median(cells.iter().map(|t| pick(t)).collect());
     println!("a closing cell on {kernel}, median of {ROUNDS}, milliseconds");
@@ -51,10 +59,20 @@ fn main() {
         println!("  {what:<12} {ms:8.1}");
     }
     let again = median(rounds.iter().map(|(_, d)| d.as_secs_f64()).collect());
-    println!("first run of this matrix / a later one: {:.2}", first.as_secs_f64() / again);
+    println!(
+        "first run of this matrix / a later one: {:.2}",
+        first.as_secs_f64() / again
+    );
 
     let many = |jobs| {
-        let options = ["--scenario", "clos*", "--scenario", "fin-wait-1", "--jobs", jobs];
+        let options = [
+            "--scenario",
+            "clos*",
+            "--scenario",
+            "fin-wait-1",
+            "--jobs",
+            jobs,
+        ];
         run(&format!("jobs-{jobs}"), &options).1.as_secs_f64()
     };
     let (two, one) = (many("2"), many("1"));

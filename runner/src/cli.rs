@@ -72,7 +72,11 @@ pub struct Pkt {
     #[arg(long)]
     pub selftests: bool,
     /// Kernel spec; may be repeated.
-    #[arg(long = "kernel", value_name = "SPEC", default_value = "debian:trixie-backports/cloud")]
+    #[arg(
+        long = "kernel",
+        value_name = "SPEC",
+        default_value = "debian:trixie-backports/cloud"
+    )]
     pub kernels: Vec<String>,
     /// Driver spec.
     #[arg(long, value_name = "SPEC", default_value = "stock")]

@@ -17,7 +17,11 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("tunfarm: {error:#}");
-            ExitCode::from(error.downcast_ref::<commands::Status>().map_or(USAGE, |s| s.0))
+            ExitCode::from(
+                error
+                    .downcast_ref::<commands::Status>()
+                    .map_or(USAGE, |s| s.0),
+            )
         }
     }
 }

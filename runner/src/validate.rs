@@ -65,9 +65,8 @@ fn on_kernel(run: &RunResults, kernel: &str, before: &str, after: &str) -> Chang
     let pairs: Vec<(&CellResult, &CellResult)> = old
         .iter()
         .filter_map(|o| {
-            let same = |n: &&&CellResult| {
-                (&n.id.scenario, n.id.lane()) == (&o.id.scenario, o.id.lane())
-            };
+            let same =
+                |n: &&&CellResult| (&n.id.scenario, n.id.lane()) == (&o.id.scenario, o.id.lane());
             Some((*o, *new.iter().find(same)?))
         })
         .collect();
@@ -93,7 +92,10 @@ fn on_kernel(run: &RunResults, kernel: &str, before: &str, after: &str) -> Chang
     if !fixed.is_empty() {
         return Change::Fixes(fixed);
     }
-    match pairs.iter().find(|(o, n)| !(told(o.status) && told(n.status)) && n.status != Status::Skipped) {
+    match pairs
+        .iter()
+        .find(|(o, n)| !(told(o.status) && told(n.status)) && n.status != Status::Skipped)
+    {
         Some((_, n)) => Change::Unknown(format!("{}: {}: {}", name(n), n.status, n.reason)),
         None if pairs.is_empty() => Change::Unknown("no cell was run with both drivers".into()),
         None => Change::None,
@@ -123,16 +125,29 @@ fn side_by_side(old: &CellResult, new: &CellResult) -> String {
         };
         let mut lines: Vec<String> = cell.plot.packets.iter().take(PACKETS).map(line).collect();
         if cell.plot.packets.len() > PACKETS {
-            lines.push(format!("{:>10} {} more", "…", cell.plot.packets.len() - PACKETS));
+            lines.push(format!(
+                "{:>10} {} more",
+                "…",
+                cell.plot.packets.len() - PACKETS
+            ));
         }
         lines
     };
     let (left, right) = (column(old), column(new));
-    let width = left.iter().map(|l| l.chars().count()).max().unwrap_or(0).max(old.id.driver.len());
+    let width = left
+        .iter()
+        .map(|l| l.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(old.id.driver.len());
     let mut out = format!("{:width$}  │ {}\n", old.id.driver, new.id.driver);
     for n in 0..left.len().max(right.len()) {
         let cell = |side: &[String]| side.get(n).cloned().unwrap_or_default();
-        let _ = writeln!(out, "{}", format!("{:width$}  │ {}", cell(&left), cell(&right)).trim_end());
+        let _ = writeln!(
+            out,
+            "{}",
+            format!("{:width$}  │ {}", cell(&left), cell(&right)).trim_end()
+        );
     }
     out
 }
@@ -142,7 +157,10 @@ fn side_by_side(old: &CellResult, new: &CellResult) -> String {
 pub fn exit_status(answer: &[OnKernel], expect_fix: bool) -> u8 {
     let any = |test: fn(&Change) -> bool| answer.iter().any(|k| test(&k.change));
     let worse = any(|c| {
-        matches!(c, Change::Breaks(_) | Change::DoesNotApply(_) | Change::DoesNotBuild(_))
+        matches!(
+            c,
+            Change::Breaks(_) | Change::DoesNotApply(_) | Change::DoesNotBuild(_)
+        )
     });
     let unfixed = expect_fix && any(|c| matches!(c, Change::None));
     let fixed = any(|c| matches!(c, Change::Fixes(_)));
@@ -173,17 +191,27 @@ pub fn in_words(answer: &[OnKernel], what: &str, markdown: bool) -> String {
             Change::None => writeln!(out, "{bullet}no change on {kernel}"),
             Change::Unknown(why) => writeln!(out, "{bullet}cannot say for {kernel}: {why}"),
             Change::DoesNotApply(why) => {
-                writeln!(out, "{bullet}does not apply to {kernel}:\n{}", block(why, markdown))
+                writeln!(
+                    out,
+                    "{bullet}does not apply to {kernel}:\n{}",
+                    block(why, markdown)
+                )
             }
             Change::DoesNotBuild(why) => {
-                writeln!(out, "{bullet}does not build for {kernel}:\n{}", block(why, markdown))
+                writeln!(
+                    out,
+                    "{bullet}does not build for {kernel}:\n{}",
+                    block(why, markdown)
+                )
             }
             Change::Breaks(broken) => {
                 let names: Vec<&str> = broken.iter().map(|b| b.cell.as_str()).collect();
                 let mut text = format!("{bullet}breaks {kernel}: {}\n", names.join(", "));
                 for b in broken {
-                    let story =
-                        format!("{}\n  was {}\n  is  {}\n{}", b.cell, b.before, b.after, b.captures);
+                    let story = format!(
+                        "{}\n  was {}\n  is  {}\n{}",
+                        b.cell, b.before, b.after, b.captures
+                    );
                     text.push_str(&block(&story, markdown));
                 }
                 writeln!(out, "{}", text.trim_end())
@@ -195,9 +223,16 @@ pub fn in_words(answer: &[OnKernel], what: &str, markdown: bool) -> String {
 
 fn block(text: &str, markdown: bool) -> String {
     let indent = "    ";
-    let body: String =
-        text.trim_end().lines().map(|l| format!("{indent}{l}\n")).collect();
-    if markdown { format!("\n{indent}```\n{body}{indent}```\n") } else { body }
+    let body: String = text
+        .trim_end()
+        .lines()
+        .map(|l| format!("{indent}{l}\n"))
+        .collect();
+    if markdown {
+        format!("\n{indent}```\n{body}{indent}```\n")
+    } else {
+        body
+    }
 }
 
 #[cfg(test)]
@@ -209,8 +244,9 @@ mod tests {
             .iter()
             .map(|(kernel, driver, scenario, status)| {
                 let fins = if *status == Status::OrphanBug { 1 } else { 3 };
-                let packets: Vec<(f64, bool, &str)> =
-                    (0..fins).map(|n| (0.4 + f64::from(n), true, "F. 1001:1001(0) ack 2")).collect();
+                let packets: Vec<(f64, bool, &str)> = (0..fins)
+                    .map(|n| (0.4 + f64::from(n), true, "F. 1001:1001(0) ack 2"))
+                    .collect();
                 serde_json::json!({
                     "id": {"kernel": kernel, "driver": driver, "scenario": scenario,
                            "datapath": "tun", "ip": "ipv4"},
@@ -219,10 +255,14 @@ mod tests {
                 })
             })
             .collect();
-        let kernels: std::collections::BTreeSet<String> =
-            cells.iter().map(|c| c["id"]["kernel"].as_str().unwrap_or_default().to_owned()).collect();
-        let kernels: Vec<serde_json::Value> =
-            kernels.iter().map(|k| serde_json::json!({"label": k, "spec": k})).collect();
+        let kernels: std::collections::BTreeSet<String> = cells
+            .iter()
+            .map(|c| c["id"]["kernel"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        let kernels: Vec<serde_json::Value> = kernels
+            .iter()
+            .map(|k| serde_json::json!({"label": k, "spec": k}))
+            .collect();
         serde_json::from_value(serde_json::json!({
             "schema": "tunfarm-results/1", "tool": "0", "plan": "", "started": "", "duration_s": 0.0,
             "clock": "virtual", "kernels": kernels, "drivers": [], "scenarios": [], "cells": cells,
@@ -254,15 +294,28 @@ mod tests {
 
     #[test]
     fn the_exit_status_is_a_reviewers() {
-        let on = |change: Change| OnKernel { kernel: "k".into(), change };
+        let on = |change: Change| OnKernel {
+            kernel: "k".into(),
+            change,
+        };
         let fixes = || on(Change::Fixes(vec!["closing/tun".into()]));
         let none = || on(Change::None);
         assert_eq!(exit_status(&[fixes(), none()], false), 0);
         assert_eq!(exit_status(&[fixes()], true), 0);
-        assert_eq!(exit_status(&[fixes(), none()], true), 1, "the bug was to go everywhere");
+        assert_eq!(
+            exit_status(&[fixes(), none()], true),
+            1,
+            "the bug was to go everywhere"
+        );
         assert_eq!(exit_status(&[none()], true), 1);
-        assert_eq!(exit_status(&[on(Change::DoesNotApply(String::new()))], false), 1);
-        assert_eq!(exit_status(&[none(), on(Change::Unknown(String::new()))], false), 3);
+        assert_eq!(
+            exit_status(&[on(Change::DoesNotApply(String::new()))], false),
+            1
+        );
+        assert_eq!(
+            exit_status(&[none(), on(Change::Unknown(String::new()))], false),
+            3
+        );
         assert_eq!(exit_status(&[], false), 3);
     }
 }

@@ -41,7 +41,11 @@ fn bisect(dir: &Path, out: &str) -> std::process::Command {
 
 /// What was found and how sure it is: all that does not name a folder.
 fn answer(ended: &Ended) -> Vec<&str> {
-    ended.stdout.lines().take_while(|line| !line.is_empty()).collect()
+    ended
+        .stdout
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .collect()
 }
 
 #[test]
@@ -49,31 +53,57 @@ fn a_killed_search_goes_on_and_finds_the_neighbours_that_differ() {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("kernels"), KERNELS).expect("a list");
 
-    let mut killed = bisect(dir.path(), "killed").spawn().expect("tunfarm starts");
+    let mut killed = bisect(dir.path(), "killed")
+        .spawn()
+        .expect("tunfarm starts");
     let second = dir.path().join("killed/steps/02");
     let patience = Instant::now() + Duration::from_secs(600);
     while !second.exists() {
         assert!(Instant::now() < patience, "no second step");
-        assert!(killed.try_wait().expect("a child").is_none(), "it ended too early");
+        assert!(
+            killed.try_wait().expect("a child").is_none(),
+            "it ended too early"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     killed.kill().expect("SIGKILL");
     killed.wait().expect("a child");
 
-    let resumed = tunfarm(&["bisect", "--out", "killed"]).current_dir(dir.path()).output();
+    let resumed = tunfarm(&["bisect", "--out", "killed"])
+        .current_dir(dir.path())
+        .output();
     let resumed = Ended::from(resumed.expect("tunfarm runs"));
     assert_eq!(resumed.status, 0, "{}", resumed.stderr);
-    assert!(resumed.stderr.contains("going on after 1 steps"), "{}", resumed.stderr);
+    assert!(
+        resumed.stderr.contains("going on after 1 steps"),
+        "{}",
+        resumed.stderr
+    );
 
     let whole = Ended::from(bisect(dir.path(), "whole").output().expect("tunfarm runs"));
     assert_eq!(whole.status, 0, "{}", whole.stderr);
     assert_eq!(answer(&whole), answer(&resumed));
-    let [last, first, ..] = answer(&whole)[..] else { panic!("{}", whole.stdout) };
+    let [last, first, ..] = answer(&whole)[..] else {
+        panic!("{}", whole.stdout)
+    };
     assert!(last.starts_with("last broken: 6.12."), "{last}");
-    assert!(first.ends_with("(debian:trixie-backports/cloud)"), "{first}");
+    assert!(
+        first.ends_with("(debian:trixie-backports/cloud)"),
+        "{first}"
+    );
     // Whichever of the two in the middle is tried first, it halves what is left for certain.
-    assert!(whole.stdout.contains("3 of 4 kernels booted (bound 4), 0 skipped"), "{}", whole.stdout);
-    assert!(whole.stdout.contains("≠ TcpExtBeyondWindow"), "{}", whole.stdout);
+    assert!(
+        whole
+            .stdout
+            .contains("3 of 4 kernels booted (bound 4), 0 skipped"),
+        "{}",
+        whole.stdout
+    );
+    assert!(
+        whole.stdout.contains("≠ TcpExtBeyondWindow"),
+        "{}",
+        whole.stdout
+    );
 }
 
 #[test]
@@ -86,7 +116,11 @@ fn ends_that_do_not_differ_are_said_at_once() {
         .expect("tunfarm runs")
         .into();
     assert_eq!(ended.status, 2, "{}", ended.stderr);
-    assert!(ended.stdout.contains("is good, not bad"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("is good, not bad"),
+        "{}",
+        ended.stdout
+    );
     assert!(!dir.path().join("out/steps/03").exists());
 }
 
@@ -96,7 +130,11 @@ fn a_verdict_is_the_exit_status_that_git_bisect_run_takes() {
     let status = |arguments: &[&str]| {
         let mut all = vec!["verdict"];
         all.extend(arguments);
-        tunfarm(&all).current_dir(dir.path()).status().expect("tunfarm runs").code()
+        tunfarm(&all)
+            .current_dir(dir.path())
+            .status()
+            .expect("tunfarm runs")
+            .code()
     };
     let of = |arguments: &[&str]| {
         let mut all = vec!["--kernel", KERNEL];
@@ -106,9 +144,15 @@ fn a_verdict_is_the_exit_status_that_git_bisect_run_takes() {
     assert_eq!(of(&[]), Some(0));
     assert_eq!(of(&["--driver", "edit:no-orphan"]), Some(1));
     // Another failure than the one that is searched for.
-    assert_eq!(of(&["--driver", "edit:drop-all", "--only", "orphan-bug"]), Some(125));
+    assert_eq!(
+        of(&["--driver", "edit:drop-all", "--only", "orphan-bug"]),
+        Some(125)
+    );
     // It did not build.
-    assert_eq!(status(&["--kernel", "path:arch/x86/boot/bzImage"]), Some(125));
+    assert_eq!(
+        status(&["--kernel", "path:arch/x86/boot/bzImage"]),
+        Some(125)
+    );
     // Nothing that another commit would cure.
     assert_eq!(of(&["--scenario", "clsing"]), Some(128));
 }

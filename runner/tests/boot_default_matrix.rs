@@ -16,7 +16,11 @@ fn evidence(run: &RunResults, dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let folder = dir.join(cell.id.folder());
         for entry in std::fs::read_dir(&folder).expect("every cell has its folder") {
             let path = entry.expect("a readable folder").path();
-            let name = path.strip_prefix(dir).expect("below the run").display().to_string();
+            let name = path
+                .strip_prefix(dir)
+                .expect("below the run")
+                .display()
+                .to_string();
             files.insert(name, std::fs::read(&path).expect("a readable file"));
         }
     }
@@ -56,22 +60,42 @@ fn every_kernel_is_clean_the_seeded_bug_is_seen_and_a_loaded_machine_changes_no_
 
     assert!(run.kernels.len() >= 3, "{:?}", run.kernels);
     for cell in &run.cells {
-        let retransmits = matches!(cell.id.scenario.as_str(), "closing" | "closing-bulk" | "fin-wait-1");
+        let retransmits = matches!(
+            cell.id.scenario.as_str(),
+            "closing" | "closing-bulk" | "fin-wait-1"
+        );
         let seeded = cell.id.driver == "no-orphan" && retransmits;
-        let status = if seeded { Status::OrphanBug } else { Status::Clean };
+        let status = if seeded {
+            Status::OrphanBug
+        } else {
+            Status::Clean
+        };
         assert_eq!(cell.status, status, "{}: {}", cell.id, cell.reason);
         if seeded {
             // tcp_retransmit_skb() compared sk_wmem_alloc until 5.12.
             let old = cell.id.kernel.starts_with("5.10.");
-            let mechanism = if old { Mechanism::Eagain } else { Mechanism::EbusyOwned };
+            let mechanism = if old {
+                Mechanism::Eagain
+            } else {
+                Mechanism::EbusyOwned
+            };
             assert_eq!(cell.mechanism, Some(mechanism), "{}", cell.id);
         }
         if retransmits && !seeded {
             // The capture's FINs were found at the times that the RTO says; this many of them.
-            assert!(cell.plot.fins.len() >= 8, "{}: {:?}", cell.id, cell.plot.fins);
+            assert!(
+                cell.plot.fins.len() >= 8,
+                "{}: {:?}",
+                cell.id,
+                cell.plot.fins
+            );
         }
         if cell.id.driver != CellId::NO_DRIVER {
-            assert!(cell.control.is_some(), "{} has no loopback control", cell.id);
+            assert!(
+                cell.control.is_some(),
+                "{} has no loopback control",
+                cell.id
+            );
         }
     }
 
@@ -80,20 +104,31 @@ fn every_kernel_is_clean_the_seeded_bug_is_seen_and_a_loaded_machine_changes_no_
         run_in(dir.path(), "loaded", &[])
     };
     assert_eq!(loaded.status, 0, "{}", loaded.stderr);
-    assert!(!loaded.stderr.contains("does not boot"), "{}", loaded.stderr);
+    assert!(
+        !loaded.stderr.contains("does not boot"),
+        "{}",
+        loaded.stderr
+    );
     let again = load(&dir.path().join("loaded")).expect("results");
-    let (one, other) =
-        (evidence(&run, &dir.path().join("first")), evidence(&again, &dir.path().join("loaded")));
+    let (one, other) = (
+        evidence(&run, &dir.path().join("first")),
+        evidence(&again, &dir.path().join("loaded")),
+    );
     assert!(one.len() >= run.cells.len() * 5, "{} files", one.len());
     for (name, bytes) in &one {
-        assert!(other.get(name) == Some(bytes), "{name} differs between two runs");
+        assert!(
+            other.get(name) == Some(bytes),
+            "{name} differs between two runs"
+        );
     }
     assert_eq!(one.len(), other.len());
 }
 
 #[test]
 fn the_plan_of_the_default_matrix_is_what_is_run() {
-    let said = tunfarm(&["plan", "--format", "json"]).output().expect("tunfarm runs");
+    let said = tunfarm(&["plan", "--format", "json"])
+        .output()
+        .expect("tunfarm runs");
     assert!(said.status.success());
     let plan: serde_json::Value = serde_json::from_slice(&said.stdout).expect("JSON");
     assert_eq!(plan["shards"][0]["cells"], 60);

@@ -26,10 +26,17 @@ fn every_shipped_edit_gets_its_true_verdict() {
         // The fix for kernels that lack the call is refused by those that have it.
         .filter(|e| e.name != "orphan")
         .collect();
-    let mut matrix = String::from("kernels: [debian:bullseye/cloud, debian:bookworm/cloud, debian:trixie/cloud, debian:trixie-backports/cloud]\n");
+    let mut matrix = String::from(
+        "kernels: [debian:bullseye/cloud, debian:bookworm/cloud, debian:trixie/cloud, debian:trixie-backports/cloud]\n",
+    );
     let names: Vec<String> = edits.iter().map(|e| format!("'edit:{}'", e.name)).collect();
-    writeln!(matrix, "drivers: [{}]\nscenarios: [{}]", names.join(", "), SCENARIOS.join(", "))
-        .expect("a string takes it");
+    writeln!(
+        matrix,
+        "drivers: [{}]\nscenarios: [{}]",
+        names.join(", "),
+        SCENARIOS.join(", ")
+    )
+    .expect("a string takes it");
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("m.yaml"), matrix).expect("a matrix");
     let ended = run_in(dir.path(), "out", &["--matrix", "m.yaml"]);
@@ -38,14 +45,19 @@ fn every_shipped_edit_gets_its_true_verdict() {
     let mut seen: BTreeMap<(&str, &str), Vec<(&str, Status, &str)>> = BTreeMap::new();
     for cell in &run.cells {
         let entry = (cell.id.scenario.as_str(), cell.status, cell.reason.as_str());
-        seen.entry((&cell.id.kernel, &cell.id.driver)).or_default().push(entry);
+        seen.entry((&cell.id.kernel, &cell.id.driver))
+            .or_default()
+            .push(entry);
     }
     let mut wrong = String::new();
     for kernel in &run.kernels {
         for edit in &edits {
             let cells = &seen[&(kernel.label.as_str(), edit.name.as_str())];
             let status = |scenario: &str| {
-                cells.iter().find(|(s, ..)| *s == scenario).map(|(_, status, _)| *status)
+                cells
+                    .iter()
+                    .find(|(s, ..)| *s == scenario)
+                    .map(|(_, status, _)| *status)
             };
             let word = |e| serde_json::to_value(e).expect("a word");
             let words = |s: Status| edit.expect.iter().any(|e| word(e) == s.word());

@@ -42,7 +42,11 @@ fn write(dir: &Path, name: &str, text: &str) {
 fn pkt(dir: &Path, arguments: &[&str]) -> Ended {
     let mut all = vec!["pkt", "--kernel", KERNEL, "--out", "out"];
     all.extend(arguments);
-    tunfarm(&all).current_dir(dir).output().expect("tunfarm runs").into()
+    tunfarm(&all)
+        .current_dir(dir)
+        .output()
+        .expect("tunfarm runs")
+        .into()
 }
 
 #[test]
@@ -50,8 +54,16 @@ fn scripts_pass_and_fail_over_both_datapaths_and_all_ip_versions() {
     let dir = tempfile::tempdir().expect("a folder");
     write(dir.path(), "tests/passes.pkt", PASSES);
     write(dir.path(), "tests/fails.pkt", FAILS);
-    write(dir.path(), "common/set.sh", "#!/bin/sh\n. ../common/value\nsysctl -q $name=3\n");
-    write(dir.path(), "common/value", "name=net.ipv4.tcp_synack_retries\n");
+    write(
+        dir.path(),
+        "common/set.sh",
+        "#!/bin/sh\n. ../common/value\nsysctl -q $name=3\n",
+    );
+    write(
+        dir.path(),
+        "common/value",
+        "name=net.ipv4.tcp_synack_retries\n",
+    );
     let ended = pkt(dir.path(), &["tests", "--datapath", "both", "--ip", "all"]);
     assert_eq!(ended.status, 1, "{}{}", ended.stdout, ended.stderr);
 
@@ -84,6 +96,10 @@ fn a_mistake_is_told_before_anything_boots() {
     write(dir.path(), "b.pkt", &FAILS.replace("bind(", "bnid("));
     let ended = pkt(dir.path(), &["a.pkt", "b.pkt"]);
     assert_eq!(ended.status, 2);
-    assert!(ended.stderr.contains("a.pkt:7") && ended.stderr.contains("b.pkt:3"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("a.pkt:7") && ended.stderr.contains("b.pkt:3"),
+        "{}",
+        ended.stderr
+    );
     assert!(!dir.path().join("out").exists());
 }

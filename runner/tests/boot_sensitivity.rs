@@ -12,22 +12,33 @@ use tunfarm_protocol::Datapath;
 use tunfarm_reports::load;
 use tunfarm_scenarios::{Break, Collection};
 
-/// Breaks that can be tried in one run: same driver, same sysctls, same datapath.
-type Trial<'a> = (String, &'a BTreeMap<String, String>, Datapath);
+/// Breaks that can be tried in one run: same kernel, driver, sysctls and datapath.
+type Trial<'a> = (String, String, &'a BTreeMap<String, String>, Datapath);
 
 fn trial(b: &Break) -> Trial<'_> {
-    (b.driver.clone().unwrap_or_else(|| "stock".into()), &b.sysctls, b.datapath)
+    let or = |spec: &Option<String>, usual: &str| spec.clone().unwrap_or_else(|| usual.into());
+    (
+        or(&b.kernel, KERNEL),
+        or(&b.driver, "stock"),
+        &b.sysctls,
+        b.datapath,
+    )
 }
 
 /// Runs `scenarios` as `trial` says and returns each one's status and reason.
-fn run(dir: &Path, n: usize, trial: &Trial<'_>, scenarios: &[&str]) -> BTreeMap<String, (String, String)> {
-    let (driver, sysctls, datapath) = trial;
+fn run(
+    dir: &Path,
+    n: usize,
+    trial: &Trial<'_>,
+    scenarios: &[&str],
+) -> BTreeMap<String, (String, String)> {
+    let (kernel, driver, sysctls, datapath) = trial;
     let datapath = match datapath {
         Datapath::Tun => "tun",
         Datapath::Loopback => "loopback",
     };
     let mut matrix = format!(
-        "kernels: ['{KERNEL}']\ndrivers: ['{driver}']\ndatapaths: [{datapath}]\nscenarios: [{}]\nsysctls:\n",
+        "kernels: ['{kernel}']\ndrivers: ['{driver}']\ndatapaths: [{datapath}]\nscenarios: [{}]\nsysctls:\n",
         scenarios.join(", ")
     );
     for (name, value) in *sysctls {
@@ -52,7 +63,11 @@ fn every_break_breaks() {
     let collection = Collection::built_in().expect("the collection");
     let mut trials: Vec<(Trial<'_>, Vec<(&str, &str)>)> = Vec::new();
     for scenario in collection.iter() {
-        assert!(!scenario.spec.breaks.is_empty(), "nothing breaks {}", scenario.name);
+        assert!(
+            !scenario.spec.breaks.is_empty(),
+            "nothing breaks {}",
+            scenario.name
+        );
         for b in &scenario.spec.breaks {
             let entry = (scenario.name.as_str(), b.verdict.as_str());
             match trials.iter_mut().find(|(t, _)| *t == trial(b)) {
@@ -71,8 +86,8 @@ fn every_break_breaks() {
             if status != verdict {
                 let _ = writeln!(
                     wrong,
-                    "{scenario} with {} {:?}: {status}, not {verdict}: {reason}",
-                    trial.0, trial.1
+                    "{scenario} on {} with {} {:?}: {status}, not {verdict}: {reason}",
+                    trial.0, trial.1, trial.2
                 );
             }
         }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use common::{Ended, KERNEL, tunfarm};
 
 fn patch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/patches").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/patches")
+        .join(name)
 }
 
 /// Validates `name` and returns the exit status and the answer, with what changes from night to
@@ -15,7 +17,9 @@ fn patch(name: &str) -> PathBuf {
 fn validate(name: &str, options: &[&str]) -> (i32, String) {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::copy(patch(name), dir.path().join(name)).expect("a patch");
-    let mut arguments = vec!["validate", "--patch", name, "--format", "md", "--out", "out"];
+    let mut arguments = vec![
+        "validate", "--patch", name, "--format", "md", "--out", "out",
+    ];
     arguments.extend(options);
     let ended: Ended = tunfarm(&arguments)
         .current_dir(dir.path())
@@ -50,7 +54,13 @@ const ONE: [&str; 4] = ["--kernel", KERNEL, "--scenario", "closing"];
 fn a_fix_is_a_fix_on_every_kernel() {
     let (status, answer) = validate(
         "restore-orphan.patch",
-        &["--base", "edit:no-orphan", "--expect-fix", "--scenario", "closing"],
+        &[
+            "--base",
+            "edit:no-orphan",
+            "--expect-fix",
+            "--scenario",
+            "closing",
+        ],
     );
     insta::assert_snapshot!("fixes", answer);
     assert_eq!(status, 0);
@@ -89,8 +99,10 @@ fn what_does_not_apply_says_which_hunk_and_where() {
 
 #[test]
 fn what_does_not_build_says_the_compilers_first_error() {
-    let (status, answer) =
-        validate("does-not-build.patch", &[&ONE[..], &["--base", "edit:no-orphan"]].concat());
+    let (status, answer) = validate(
+        "does-not-build.patch",
+        &[&ONE[..], &["--base", "edit:no-orphan"]].concat(),
+    );
     insta::assert_snapshot!("does-not-build", answer);
     assert_eq!(status, 1);
 }

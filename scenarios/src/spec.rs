@@ -145,6 +145,9 @@ pub struct Break {
     /// The datapath on which it is tried.
     #[serde(default = "tun")]
     pub datapath: Datapath,
+    /// The spec of a kernel on which it is tried, where not every kernel has what it takes.
+    #[serde(default)]
+    pub kernel: Option<String>,
     /// The status that it must get.
     pub verdict: String,
 }

@@ -43,11 +43,15 @@ impl Builder {
     pub fn new(source: &Path, dir: &Path, config: Config) -> Result<Builder> {
         for missing in ["Kconfig", "arch/x86/Makefile", "drivers/net/tun.c"] {
             if !source.join(missing).exists() {
-                return Err(BuildError::NoSource { tree: source.to_owned(), missing });
+                return Err(BuildError::NoSource {
+                    tree: source.to_owned(),
+                    missing,
+                });
             }
         }
         fs::create_dir_all(dir).map_err(BuildError::io("making", dir))?;
-        let absolute = |path: &Path| fs::canonicalize(path).map_err(BuildError::io("finding", path));
+        let absolute =
+            |path: &Path| fs::canonicalize(path).map_err(BuildError::io("finding", path));
         Ok(Builder {
             source: absolute(source)?,
             dir: absolute(dir)?,
@@ -61,12 +65,18 @@ impl Builder {
     pub fn with_ccache(self, dir: &Path) -> Builder {
         let found = std::env::var_os("PATH")
             .is_some_and(|path| std::env::split_paths(&path).any(|d| d.join("ccache").is_file()));
-        Builder { ccache: found.then(|| dir.to_owned()), ..self }
+        Builder {
+            ccache: found.then(|| dir.to_owned()),
+            ..self
+        }
     }
 
     /// With this many compilers at once, in place of one for each processor.
     pub fn with_jobs(self, jobs: usize) -> Builder {
-        Builder { jobs: jobs.max(1), ..self }
+        Builder {
+            jobs: jobs.max(1),
+            ..self
+        }
     }
 
     /// Builds the kernel, and tun where it is a module. What did not change since the last build
@@ -74,7 +84,11 @@ impl Builder {
     pub fn build(&self) -> Result<Built> {
         self.configure()?;
         let module = self.config.get("CONFIG_TUN") == "m";
-        let targets: &[&str] = if module { &["bzImage", "modules"] } else { &["bzImage"] };
+        let targets: &[&str] = if module {
+            &["bzImage", "modules"]
+        } else {
+            &["bzImage"]
+        };
         self.make(targets)?;
         self.built(module, false)
     }
@@ -123,7 +137,10 @@ impl Builder {
         let made = fs::read_to_string(&made).map_err(BuildError::io("reading", &made))?;
         let options = self.config.missing(&made);
         if !options.is_empty() {
-            return Err(BuildError::Options { tree: self.source.clone(), options });
+            return Err(BuildError::Options {
+                tree: self.source.clone(),
+                options,
+            });
         }
         Ok(())
     }
@@ -196,6 +213,11 @@ mod tests {
     fn what_is_no_kernel_source_is_said_so() {
         let dir = tempfile::tempdir().unwrap();
         let error = Builder::new(dir.path(), &dir.path().join("o"), Config::bare()).unwrap_err();
-        assert!(error.to_string().ends_with("is no kernel source: it has no Kconfig"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("is no kernel source: it has no Kconfig"),
+            "{error}"
+        );
     }
 }

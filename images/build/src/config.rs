@@ -48,7 +48,9 @@ impl Config {
     /// These and a fragment's options: lines `CONFIG_X=value`; all else is a remark.
     pub fn with(mut self, fragment: &str) -> Config {
         for line in fragment.lines() {
-            let off = line.strip_prefix("# ").and_then(|l| l.strip_suffix(" is not set"));
+            let off = line
+                .strip_prefix("# ")
+                .and_then(|l| l.strip_suffix(" is not set"));
             let pair = match off {
                 Some(name) => Some((name, "n")),
                 None => line.trim().split_once('='),
@@ -73,7 +75,10 @@ impl Config {
 
     /// As kconfig reads it.
     pub(crate) fn text(&self) -> String {
-        self.options.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+        self.options
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect()
     }
 
     /// Options that were asked for and are otherwise in `made`, a `.config`: this source does not
@@ -95,11 +100,19 @@ mod tests {
 
     #[test]
     fn the_last_word_counts() {
-        let config = Config::default().with("CONFIG_A=y\nCONFIG_B=m\n# no\n").with("CONFIG_A=n\n");
+        let config = Config::default()
+            .with("CONFIG_A=y\nCONFIG_B=m\n# no\n")
+            .with("CONFIG_A=n\n");
         assert_eq!(config.text(), "CONFIG_A=n\nCONFIG_B=m\n");
         let bare = Config::bare();
-        assert_eq!((bare.get("CONFIG_HZ_100"), bare.get("CONFIG_HZ_1000")), ("y", "n"));
-        assert_eq!((bare.get("CONFIG_TUN"), bare.get("CONFIG_SYSFS")), ("y", "n"));
+        assert_eq!(
+            (bare.get("CONFIG_HZ_100"), bare.get("CONFIG_HZ_1000")),
+            ("y", "n")
+        );
+        assert_eq!(
+            (bare.get("CONFIG_TUN"), bare.get("CONFIG_SYSFS")),
+            ("y", "n")
+        );
         assert_eq!(Config::farm().get("CONFIG_TUN"), "m");
     }
 

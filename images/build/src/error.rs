@@ -72,6 +72,10 @@ pub enum BuildError {
 impl BuildError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> BuildError {
         let path = path.to_owned();
-        move |source| BuildError::Io { doing, path: path.clone(), source }
+        move |source| BuildError::Io {
+            doing,
+            path: path.clone(),
+            source,
+        }
     }
 }

@@ -6,7 +6,13 @@ const KEPT: usize = 64 << 10;
 /// The line that says why a build failed: the compiler's first error, else the linker's, else
 /// make's.
 pub(crate) fn first_error(output: &str) -> String {
-    let signs = [": error: ", "fatal error: ", "undefined reference", "ERROR: ", "*** "];
+    let signs = [
+        ": error: ",
+        "fatal error: ",
+        "undefined reference",
+        "ERROR: ",
+        "*** ",
+    ];
     signs
         .iter()
         .find_map(|sign| output.lines().find(|line| line.contains(sign)))
@@ -37,7 +43,10 @@ mod tests {
         let output = "  CC      drivers/net/tun.o\n\
             make[3]: *** [Makefile:1: all] Error 2\n\
             drivers/net/tun.c:12:3: error: expected ';' before 'x'\n";
-        assert_eq!(first_error(output), "drivers/net/tun.c:12:3: error: expected ';' before 'x'");
+        assert_eq!(
+            first_error(output),
+            "drivers/net/tun.c:12:3: error: expected ';' before 'x'"
+        );
         let linker = "ld: a.o: undefined reference to `f'\nmake: *** [x] Error 1\n";
         assert_eq!(first_error(linker), "ld: a.o: undefined reference to `f'");
         assert_eq!(first_error("\nKilled\n\n"), "Killed");

@@ -29,7 +29,10 @@ pub fn source_package(archive: &Archive, suite: &str, series: &str) -> Result<Pa
         .into_iter()
         .filter(|package| package.name == name)
         .max_by(|a, b| version::compare(&a.version, &b.version))
-        .ok_or_else(|| BuildError::NoPackage { name, suite: suite.to_owned() })
+        .ok_or_else(|| BuildError::NoPackage {
+            name,
+            suite: suite.to_owned(),
+        })
 }
 
 /// Fetches a source package, verified, and unpacks of it into `dir` what a minimal kernel for
@@ -70,7 +73,9 @@ fn unpack_tree(tree: impl Read, dir: &Path) -> io::Result<()> {
     let mut files = 0_usize;
     for entry in tar::Archive::new(tree).entries()? {
         let mut entry = entry?;
-        let Some(inside) = inside(&entry.path()?) else { continue };
+        let Some(inside) = inside(&entry.path()?) else {
+            continue;
+        };
         if !is_needed(&inside) {
             continue;
         }
@@ -111,7 +116,10 @@ fn invalid(why: &str) -> io::Error {
 /// The path in the tree, of a path that begins with the tree's own name; nothing for one that
 /// leads out of it.
 fn inside(path: &Path) -> Option<PathBuf> {
-    let parts: Vec<_> = path.components().filter(|c| *c != Component::CurDir).collect();
+    let parts: Vec<_> = path
+        .components()
+        .filter(|c| *c != Component::CurDir)
+        .collect();
     let plain = parts.iter().all(|c| matches!(c, Component::Normal(_)));
     (plain && parts.len() > 1).then(|| parts[1..].iter().collect())
 }
@@ -119,7 +127,9 @@ fn inside(path: &Path) -> Option<PathBuf> {
 /// Whether a minimal kernel's build reads this file.
 fn is_needed(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    let kconfig = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("Kconfig"));
+    let kconfig = path
+        .file_name()
+        .is_some_and(|n| n.to_string_lossy().starts_with("Kconfig"));
     let c = path.extension().is_some_and(|e| e == "c" || e == "h");
     if let Some(rest) = text.strip_prefix("arch/") {
         return kconfig || rest.starts_with("x86/") || !rest.contains('/');
@@ -166,7 +176,10 @@ mod tests {
 
     #[test]
     fn nothing_is_written_outside_of_the_tree() {
-        assert_eq!(inside(Path::new("./linux-6.12/net/a.c")), Some("net/a.c".into()));
+        assert_eq!(
+            inside(Path::new("./linux-6.12/net/a.c")),
+            Some("net/a.c".into())
+        );
         assert_eq!(inside(Path::new("linux-6.12/../../etc/passwd")), None);
         assert_eq!(inside(Path::new("/etc/passwd")), None);
         assert_eq!(inside(Path::new("linux-6.12")), None);

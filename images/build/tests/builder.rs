@@ -39,15 +39,23 @@ fn tree() -> Tree {
     ] {
         fs::write(source.join(file), text).unwrap();
     }
-    Tree { _temp: temp, source, build }
+    Tree {
+        _temp: temp,
+        source,
+        build,
+    }
 }
 
 fn builder(tree: &Tree, config: Config) -> Builder {
-    Builder::new(&tree.source, &tree.build, config).unwrap().with_jobs(1)
+    Builder::new(&tree.source, &tree.build, config)
+        .unwrap()
+        .with_jobs(1)
 }
 
 fn log(dir: &Path) -> String {
-    fs::read_to_string(dir.join("log")).unwrap().replace('\n', " ")
+    fs::read_to_string(dir.join("log"))
+        .unwrap()
+        .replace('\n', " ")
 }
 
 #[test]
@@ -62,8 +70,14 @@ fn the_module_alone_is_built_against_a_kernel_that_is_there() {
     fs::write(tree.source.join("drivers/net/tun.c"), "another driver").unwrap();
     let built = builder.build_module().unwrap();
     assert!(built.module_only);
-    assert_eq!(fs::read_to_string(built.tun.unwrap()).unwrap(), "another driver");
-    assert_eq!(log(&tree.build), "allnoconfig bzImage modules drivers/net/tun.ko ");
+    assert_eq!(
+        fs::read_to_string(built.tun.unwrap()).unwrap(),
+        "another driver"
+    );
+    assert_eq!(
+        log(&tree.build),
+        "allnoconfig bzImage modules drivers/net/tun.ko "
+    );
 }
 
 #[test]
@@ -82,9 +96,15 @@ fn what_does_not_build_says_its_first_error() {
     let tree = tree();
     fs::write(tree.source.join("drivers/net/tun.c"), "BROKEN").unwrap();
     let error = builder(&tree, Config::farm()).build().unwrap_err();
-    assert!(matches!(error, BuildError::DoesNotBuild { .. }), "{error:?}");
+    assert!(
+        matches!(error, BuildError::DoesNotBuild { .. }),
+        "{error:?}"
+    );
     let text = error.to_string();
-    assert!(text.ends_with("does not build: drivers/net/tun.c:1:1: error: BROKEN"), "{text}");
+    assert!(
+        text.ends_with("does not build: drivers/net/tun.c:1:1: error: BROKEN"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -92,5 +112,7 @@ fn options_that_a_source_does_not_have_are_named() {
     let tree = tree();
     let config = Config::farm().with("CONFIG_DROPPED=y\n");
     let error = builder(&tree, config).build().unwrap_err();
-    assert!(matches!(&error, BuildError::Options { options, .. } if options == &["CONFIG_DROPPED=y"]));
+    assert!(
+        matches!(&error, BuildError::Options { options, .. } if options == &["CONFIG_DROPPED=y"])
+    );
 }

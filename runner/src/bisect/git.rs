@@ -27,7 +27,11 @@ pub struct Commit {
 impl Commit {
     /// `0123456789ab ("subject")`, as the kernel's own messages name commits.
     pub fn short(&self) -> String {
-        format!("{} (\"{}\")", &self.id[..self.id.len().min(12)], self.subject)
+        format!(
+            "{} (\"{}\")",
+            &self.id[..self.id.len().min(12)],
+            self.subject
+        )
     }
 }
 
@@ -81,9 +85,14 @@ impl Worktree {
         if !dir.join(".git").exists() {
             git(tree, ["worktree", "prune"])?;
             let add = ["worktree", "add", "--detach", "--no-checkout", "--force"].map(OsStr::new);
-            git(tree, add.into_iter().chain([dir.as_os_str(), OsStr::new(rev)]))?;
+            git(
+                tree,
+                add.into_iter().chain([dir.as_os_str(), OsStr::new(rev)]),
+            )?;
         }
-        Ok(Worktree { dir: dir.to_owned() })
+        Ok(Worktree {
+            dir: dir.to_owned(),
+        })
     }
 
     /// Where its files are.
@@ -98,12 +107,19 @@ impl Worktree {
         if let Ok(path) = git(&self.dir, ["rev-parse", "--git-path", "index.lock"]) {
             let _ = std::fs::remove_file(self.dir.join(path.trim()));
         }
-        git(&self.dir, ["checkout", "--quiet", "--force", "--detach", id]).map(|_| ())
+        git(
+            &self.dir,
+            ["checkout", "--quiet", "--force", "--detach", id],
+        )
+        .map(|_| ())
     }
 
     /// The files that differ between two commits.
     pub fn changed(&self, from: &str, to: &str) -> Result<Vec<String>, GitError> {
-        let names = git(&self.dir, ["diff", "--name-only", "--no-renames", from, to, "--"])?;
+        let names = git(
+            &self.dir,
+            ["diff", "--name-only", "--no-renames", from, to, "--"],
+        )?;
         Ok(names.lines().map(str::to_owned).collect())
     }
 
@@ -147,15 +163,21 @@ impl Worktree {
             return Ok(Next::Found(line.trim_end_matches(&found).to_owned()));
         }
         if said.contains("We cannot bisect more") {
-            let ids: Vec<String> =
-                said.lines().filter(|line| is_id(line)).map(str::to_owned).collect();
+            let ids: Vec<String> = said
+                .lines()
+                .filter(|line| is_id(line))
+                .map(str::to_owned)
+                .collect();
             return match ids.is_empty() {
                 true => Err(GitError::Words(said.to_owned())),
                 false => Ok(Next::Range(ids)),
             };
         }
         let left = said.lines().find(|line| line.starts_with("Bisecting:"));
-        match (left, git(&self.dir, ["rev-parse", "--verify", "BISECT_HEAD"])) {
+        match (
+            left,
+            git(&self.dir, ["rev-parse", "--verify", "BISECT_HEAD"]),
+        ) {
             (Some(left), Ok(id)) => Ok(Next::Try {
                 id: id.trim().to_owned(),
                 left: left.trim_start_matches("Bisecting: ").to_owned(),
@@ -172,13 +194,27 @@ fn is_id(line: &str) -> bool {
 /// The commit that `rev` means.
 pub fn commit(tree: &Path, rev: &str) -> Result<Commit, GitError> {
     let peeled = format!("{rev}^{{commit}}");
-    let id = git(tree, ["rev-parse", "--verify", "--quiet", "--end-of-options", &peeled])
-        .map_err(|_| refused("rev-parse", tree, format!("`{rev}` is no commit")))?;
+    let id = git(
+        tree,
+        [
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &peeled,
+        ],
+    )
+    .map_err(|_| refused("rev-parse", tree, format!("`{rev}` is no commit")))?;
     let format = "--format=%H%n%an <%ae>%n%as%n%s";
     let text = git(tree, ["show", "--no-patch", format, id.trim()])?;
     let mut lines = text.lines().map(str::to_owned);
     let mut line = || lines.next().unwrap_or_default();
-    Ok(Commit { id: line(), author: line(), date: line(), subject: line() })
+    Ok(Commit {
+        id: line(),
+        author: line(),
+        date: line(),
+        subject: line(),
+    })
 }
 
 /// Whether `old` comes before `new`.
@@ -186,9 +222,14 @@ pub fn is_ancestor(tree: &Path, old: &str, new: &str) -> Result<bool, GitError> 
     Ok(run(tree, ["merge-base", "--is-ancestor", old, new])?.1)
 }
 
-fn git<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(dir: &Path, args: I) -> Result<String, GitError> {
+fn git<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+    dir: &Path,
+    args: I,
+) -> Result<String, GitError> {
     let args: Vec<S> = args.into_iter().collect();
-    let what = args.first().map(|a| a.as_ref().to_string_lossy().into_owned());
+    let what = args
+        .first()
+        .map(|a| a.as_ref().to_string_lossy().into_owned());
     let (text, success) = run(dir, args)?;
     match success {
         true => Ok(text),
@@ -259,11 +300,17 @@ mod tests {
         let mut answers = Vec::new();
         loop {
             let terms = Terms::default();
-            let next = worktree.next(&terms, &ids[n - 1], &ids[0], &[], &answers).unwrap();
-            let Next::Try { id, .. } = next else { return (next, answers.len(), ids) };
+            let next = worktree
+                .next(&terms, &ids[n - 1], &ids[0], &[], &answers)
+                .unwrap();
+            let Next::Try { id, .. } = next else {
+                return (next, answers.len(), ids);
+            };
             worktree.checkout(&id).unwrap();
-            let at: usize =
-                std::fs::read_to_string(dir.join("file")).unwrap().parse().unwrap();
+            let at: usize = std::fs::read_to_string(dir.join("file"))
+                .unwrap()
+                .parse()
+                .unwrap();
             assert_eq!(ids[at], id);
             let answer = match at {
                 _ if skipped.contains(&at) => Answer::Skip,
@@ -284,7 +331,9 @@ mod tests {
     #[test]
     fn what_cannot_be_tried_widens_the_answer() {
         let (next, _, ids) = search(9, 5, &[4, 5]);
-        let Next::Range(mut range) = next else { panic!("{next:?}") };
+        let Next::Range(mut range) = next else {
+            panic!("{next:?}")
+        };
         let mut expected = ids[4..=6].to_vec();
         range.sort();
         expected.sort();

@@ -28,10 +28,24 @@ pub struct Side<'a> {
 /// marked.
 pub fn side_by_side(old: Side<'_>, new: Side<'_>, datapaths: &[Datapath]) -> String {
     let mut out = String::new();
-    for left in old.run.cells.iter().filter(|c| datapaths.contains(&c.id.datapath)) {
-        let same = |c: &&CellResult| c.id.scenario == left.id.scenario && c.id.lane() == left.id.lane();
-        let Some(right) = new.run.cells.iter().find(same) else { continue };
-        let _ = writeln!(out, "{}/{}/{}", left.id.driver, left.id.scenario, left.id.lane());
+    for left in old
+        .run
+        .cells
+        .iter()
+        .filter(|c| datapaths.contains(&c.id.datapath))
+    {
+        let same =
+            |c: &&CellResult| c.id.scenario == left.id.scenario && c.id.lane() == left.id.lane();
+        let Some(right) = new.run.cells.iter().find(same) else {
+            continue;
+        };
+        let _ = writeln!(
+            out,
+            "{}/{}/{}",
+            left.id.driver,
+            left.id.scenario,
+            left.id.lane()
+        );
         row(&mut out, "kernel", &left.id.kernel, &right.id.kernel, false);
         let rows = rows(left).into_iter().zip(rows(right));
         for ((name, a), (_, b)) in rows {
@@ -60,13 +74,27 @@ fn rows(cell: &CellResult) -> Vec<(&'static str, String)> {
             .collect();
         format!("line {}: {} {}", f.line, f.summary, fields.join("; "))
     });
-    let states: Vec<String> =
-        cell.plot.states.iter().map(|(t, state)| format!("{state} {t:.1}")).collect();
+    let states: Vec<String> = cell
+        .plot
+        .states
+        .iter()
+        .map(|(t, state)| format!("{state} {t:.1}"))
+        .collect();
     vec![
         ("verdict", cell.status.word().to_owned()),
         ("reason", one_line(&cell.reason).trim().to_owned()),
-        ("mechanism", cell.mechanism.map(|m| m.phrase().to_owned()).unwrap_or_default()),
-        ("script", failure.map(|f| one_line(&f).trim().to_owned()).unwrap_or_default()),
+        (
+            "mechanism",
+            cell.mechanism
+                .map(|m| m.phrase().to_owned())
+                .unwrap_or_default(),
+        ),
+        (
+            "script",
+            failure
+                .map(|f| one_line(&f).trim().to_owned())
+                .unwrap_or_default(),
+        ),
         ("FINs sent, s", times(&cell.plot.fins)),
         ("retransmissions, s", times(&cell.plot.retransmissions)),
         ("time-outs, s", times(&cell.plot.timeouts)),
@@ -75,7 +103,11 @@ fn rows(cell: &CellResult) -> Vec<(&'static str, String)> {
 }
 
 fn times(at: &[f64]) -> String {
-    let mut words: Vec<String> = at.iter().take(MOST_TIMES).map(|t| format!("{t:.3}")).collect();
+    let mut words: Vec<String> = at
+        .iter()
+        .take(MOST_TIMES)
+        .map(|t| format!("{t:.3}"))
+        .collect();
     if at.len() > MOST_TIMES {
         words.push(format!("… ({} in all)", at.len()));
     }
@@ -84,7 +116,9 @@ fn times(at: &[f64]) -> String {
 
 fn witnesses(out: &mut String, left: &CellResult, right: &CellResult) {
     for a in &left.witnesses {
-        let Some(b) = right.witnesses.iter().find(|b| b.witness == a.witness) else { continue };
+        let Some(b) = right.witnesses.iter().find(|b| b.witness == a.witness) else {
+            continue;
+        };
         let text = |says: WitnessSays, reading: &str| {
             let word = match says {
                 WitnessSays::Bug => "bug",

@@ -23,8 +23,7 @@ impl Reading {
     /// which have had their say in these.
     pub fn of(cells: &[CellResult], datapaths: &[Datapath]) -> Reading {
         let asked = || cells.iter().filter(|c| datapaths.contains(&c.id.datapath));
-        let failing: BTreeSet<Status> =
-            asked().filter(|c| blames(c)).map(|c| c.status).collect();
+        let failing: BTreeSet<Status> = asked().filter(|c| blames(c)).map(|c| c.status).collect();
         if !failing.is_empty() {
             return Reading::Failing(failing);
         }
@@ -59,7 +58,11 @@ impl Judge {
     /// `good_is_old`: the older end is the healthy one.
     pub fn new(good_is_old: bool) -> Judge {
         Judge {
-            healthy: if good_is_old { Answer::Old } else { Answer::New },
+            healthy: if good_is_old {
+                Answer::Old
+            } else {
+                Answer::New
+            },
             failure: BTreeSet::new(),
         }
     }
@@ -146,8 +149,14 @@ mod tests {
         let failing = |status| Reading::Failing([status].into());
         let mut judge = Judge::new(true);
         assert_eq!(judge.answer(&Reading::Healthy, false).0, Answer::Old);
-        assert_eq!(judge.answer(&failing(Status::OrphanBug), true).0, Answer::New);
-        assert_eq!(judge.answer(&failing(Status::OrphanBug), false).0, Answer::New);
+        assert_eq!(
+            judge.answer(&failing(Status::OrphanBug), true).0,
+            Answer::New
+        );
+        assert_eq!(
+            judge.answer(&failing(Status::OrphanBug), false).0,
+            Answer::New
+        );
         let (answer, why) = judge.answer(&failing(Status::OtherFailure), false);
         assert_eq!(answer, Answer::Skip);
         assert_eq!(

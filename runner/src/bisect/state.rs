@@ -154,9 +154,18 @@ pub(super) fn load<T: DeserializeOwned>(
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StateError::Io { doing: "read", path, source }),
+        Err(source) => {
+            return Err(StateError::Io {
+                doing: "read",
+                path,
+                source,
+            });
+        }
     };
-    let foreign = |why: String| StateError::Foreign { path: path.clone(), why };
+    let foreign = |why: String| StateError::Foreign {
+        path: path.clone(),
+        why,
+    };
     let state: T = serde_json::from_slice(&text).map_err(|e| foreign(e.to_string()))?;
     let found = schema_of(&state);
     if found != schema {
@@ -168,7 +177,11 @@ pub(super) fn load<T: DeserializeOwned>(
 /// Writes a file whole or not at all, and onto the disk.
 pub(super) fn save<T: Serialize>(dir: &Path, file: &str, state: &T) -> Result<(), StateError> {
     let path = dir.join(file);
-    let failed = |source| StateError::Io { doing: "write", path: path.clone(), source };
+    let failed = |source| StateError::Io {
+        doing: "write",
+        path: path.clone(),
+        source,
+    };
     let mut text = serde_json::to_vec_pretty(state).map_err(|e| failed(e.into()))?;
     text.push(b'\n');
     let next = dir.join(format!("{file}.next"));

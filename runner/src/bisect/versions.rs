@@ -78,10 +78,16 @@ pub fn of_archive(archive: &Archive, good: &str, bad: &str) -> Result<Versions, 
     };
     let (good, bad) = (end(good)?, end(bad)?);
     if good.flavour != bad.flavour {
-        return Err(VersionsError::Flavours { good: good.flavour, bad: bad.flavour });
+        return Err(VersionsError::Flavours {
+            good: good.flavour,
+            bad: bad.flavour,
+        });
     }
     let all = archive.kernels()?;
-    let place = |offer: &Offer| all.iter().position(|o| o.image.sha256 == offer.image.sha256);
+    let place = |offer: &Offer| {
+        all.iter()
+            .position(|o| o.image.sha256 == offer.image.sha256)
+    };
     let (Some(at_good), Some(at_bad)) = (place(&good), place(&bad)) else {
         return Err(VersionsError::NoEnds);
     };
@@ -106,7 +112,11 @@ pub fn of_archive(archive: &Archive, good: &str, bad: &str) -> Result<Versions, 
             false => gone.push(offer.release.clone()),
         }
     }
-    Ok(Versions { specs, gone, good_is_old: at_good < at_bad })
+    Ok(Versions {
+        specs,
+        gone,
+        good_is_old: at_good < at_bad,
+    })
 }
 
 /// The specs in a file: one a line, oldest first; `#` begins a remark.
@@ -148,7 +158,9 @@ pub fn of_folder(
             initrd_modules: Vec::new(),
         };
         // A configuration or a map beside the kernels is no kernel.
-        let Ok(kernel) = Kernel::local(cache, progress, &plain) else { continue };
+        let Ok(kernel) = Kernel::local(cache, progress, &plain) else {
+            continue;
+        };
         let modules = path.join("lib/modules").join(&kernel.label);
         let spec = KernelSpec::Path {
             vmlinuz: file,
@@ -160,19 +172,29 @@ pub fn of_folder(
     kernels.sort_by(|a, b| version::compare(&a.0, &b.0).then_with(|| a.1.cmp(&b.1)));
     // An end may be named by its release too.
     let named = |end: Option<&str>| {
-        end.map(|end| match kernels.iter().find(|(release, _)| release == end) {
-            Some((_, spec)) => spec.clone(),
-            None => end.to_owned(),
-        })
+        end.map(
+            |end| match kernels.iter().find(|(release, _)| release == end) {
+                Some((_, spec)) => spec.clone(),
+                None => end.to_owned(),
+            },
+        )
     };
     let (good, bad) = (named(good), named(bad));
     let specs = kernels.into_iter().map(|(_, spec)| spec).collect();
-    between(specs, good.as_deref(), bad.as_deref(), &path.display().to_string())
+    between(
+        specs,
+        good.as_deref(),
+        bad.as_deref(),
+        &path.display().to_string(),
+    )
 }
 
 fn read(path: &Path) -> impl Fn(std::io::Error) -> VersionsError + use<> {
     let path = path.display().to_string();
-    move |source| VersionsError::Read { path: path.clone(), source }
+    move |source| VersionsError::Read {
+        path: path.clone(),
+        source,
+    }
 }
 
 /// The part of `specs` between the ends; without them the first is the clean one.
@@ -188,9 +210,14 @@ fn between(
     let last = specs.len() - 1;
     let place = |end: Option<&str>| match end {
         None => Ok(None),
-        Some(end) => specs.iter().position(|s| s == end).map(Some).ok_or_else(|| {
-            VersionsError::NotInList { end: end.to_owned(), list: list.to_owned() }
-        }),
+        Some(end) => specs
+            .iter()
+            .position(|s| s == end)
+            .map(Some)
+            .ok_or_else(|| VersionsError::NotInList {
+                end: end.to_owned(),
+                list: list.to_owned(),
+            }),
     };
     let (good, bad) = match (place(good)?, place(bad)?) {
         (Some(good), Some(bad)) => (good, bad),
@@ -203,7 +230,11 @@ fn between(
     }
     specs.truncate(good.max(bad) + 1);
     let specs = specs.split_off(good.min(bad));
-    Ok(Versions { specs, gone: Vec::new(), good_is_old: good < bad })
+    Ok(Versions {
+        specs,
+        gone: Vec::new(),
+        good_is_old: good < bad,
+    })
 }
 
 #[cfg(test)]
@@ -213,7 +244,11 @@ mod tests {
     fn list(good: Option<&str>, bad: Option<&str>) -> Result<Versions, String> {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("kernels");
-        std::fs::write(&file, "# oldest first\npath:a\npath:b # here\n\npath:c\npath:d\n").unwrap();
+        std::fs::write(
+            &file,
+            "# oldest first\npath:a\npath:b # here\n\npath:c\npath:d\n",
+        )
+        .unwrap();
         of_list(&file, good, bad).map_err(|e| e.to_string())
     }
 
@@ -229,7 +264,11 @@ mod tests {
 
     #[test]
     fn ends_that_are_none_are_said_so() {
-        assert!(list(Some("path:x"), None).unwrap_err().starts_with("`path:x` is not in "));
+        assert!(
+            list(Some("path:x"), None)
+                .unwrap_err()
+                .starts_with("`path:x` is not in ")
+        );
         assert_eq!(
             list(Some("path:b"), Some("path:b")).unwrap_err(),
             "both ends are path:b: there is nothing between them"

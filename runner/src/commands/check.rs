@@ -23,8 +23,14 @@ pub fn run(arguments: &Check) -> Result<u8> {
         }
     };
     if arguments.files.is_empty() {
-        report("the built-in matrix".into(), Matrix::built_in().map_err(Into::into).and_then(matrix));
-        report("the built-in scenarios".into(), scenarios(&Collection::built_in()?));
+        report(
+            "the built-in matrix".into(),
+            Matrix::built_in().map_err(Into::into).and_then(matrix),
+        );
+        report(
+            "the built-in scenarios".into(),
+            scenarios(&Collection::built_in()?),
+        );
     }
     for path in &arguments.files {
         report(path.display().to_string(), file(path));
@@ -72,7 +78,11 @@ fn matrix(matrix: Matrix) -> Result<String> {
     setup.check(&matrix)?;
     let plan = Plan::new(&matrix)?;
     plan.scenarios.iter().try_for_each(scenario)?;
-    Ok(format!("ok, {} cells on {} kernels", plan.cells.len(), matrix.kernels.len()))
+    Ok(format!(
+        "ok, {} cells on {} kernels",
+        plan.cells.len(),
+        matrix.kernels.len()
+    ))
 }
 
 fn scenarios(collection: &Collection) -> Result<String> {

@@ -35,12 +35,24 @@ struct Finding {
 
 /// `says` in one line: QEMU likes to say more, of which the first tells enough.
 fn finding(mark: Mark, what: &'static str, says: impl ToString, follows: &str) -> Finding {
-    let says = says.to_string().lines().next().unwrap_or_default().to_owned();
-    Finding { mark, what, says, follows: follows.to_owned() }
+    let says = says
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    Finding {
+        mark,
+        what,
+        says,
+        follows: follows.to_owned(),
+    }
 }
 
 pub fn run(arguments: &Doctor) -> Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut findings = runtime.block_on(machine());
     findings.push(guest());
     findings.push(tun());
@@ -57,7 +69,10 @@ pub fn run(arguments: &Doctor) -> Result<u8> {
                 "BAD "
             }
         };
-        println!("{mark} {:<9} {}\n{:15}→ {}", found.what, found.says, "", found.follows);
+        println!(
+            "{mark} {:<9} {}\n{:15}→ {}",
+            found.what, found.says, "", found.follows
+        );
     }
     Ok(status)
 }
@@ -95,15 +110,30 @@ async fn machine() -> Vec<Finding> {
         ),
     });
     findings.push(match host.sandbox().await {
-        Ok(()) => finding(Mark::Good, "sandbox", "QEMU accepts -sandbox on", "guests are confined"),
-        Err(error) => finding(Mark::Bad, "sandbox", error, "guests cannot be confined, so none is run"),
+        Ok(()) => finding(
+            Mark::Good,
+            "sandbox",
+            "QEMU accepts -sandbox on",
+            "guests are confined",
+        ),
+        Err(error) => finding(
+            Mark::Bad,
+            "sandbox",
+            error,
+            "guests cannot be confined, so none is run",
+        ),
     });
     findings
 }
 
 fn guest() -> Finding {
     match farm::guest() {
-        Ok(path) => finding(Mark::Good, "guest", path.display(), "kernels have something to run"),
+        Ok(path) => finding(
+            Mark::Good,
+            "guest",
+            path.display(),
+            "kernels have something to run",
+        ),
         Err(error) => finding(Mark::Bad, "guest", error, "no kernel can be booted"),
     }
 }
@@ -113,7 +143,12 @@ fn tun() -> Finding {
         true => "/dev/net/tun is there",
         false => "/dev/net/tun is not there",
     };
-    finding(Mark::Good, "TUN", says, "either will do: TUN is used inside guests, never on this machine")
+    finding(
+        Mark::Good,
+        "TUN",
+        says,
+        "either will do: TUN is used inside guests, never on this machine",
+    )
 }
 
 fn memory() -> Option<Finding> {
@@ -122,17 +157,28 @@ fn memory() -> Option<Finding> {
     let says = format!("{} processors, {available} MB of memory free", cpus().len());
     Some(match guests {
         0 => finding(Mark::Bad, "memory", says, "a guest needs 300 MB"),
-        n => finding(Mark::Good, "memory", says, &format!("--jobs {n} suits this machine")),
+        n => finding(
+            Mark::Good,
+            "memory",
+            says,
+            &format!("--jobs {n} suits this machine"),
+        ),
     })
 }
 
 fn disk(source: &Source) -> Finding {
     let root = source.cache.clone().unwrap_or_else(Cache::default_dir);
-    let there = root.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
+    let there = root
+        .ancestors()
+        .find(|p| p.exists())
+        .unwrap_or(Path::new("/"));
     let free = free_mb(there);
     let says = match free {
         Some(free) => format!("{free} MB free for the cache in {}", root.display()),
-        None => format!("free space for the cache in {} is not known", root.display()),
+        None => format!(
+            "free space for the cache in {} is not known",
+            root.display()
+        ),
     };
     match free {
         Some(free) if free < DISK_MB => finding(
@@ -141,7 +187,12 @@ fn disk(source: &Source) -> Finding {
             says,
             "the default matrix needs about 6 GB; --cache names another folder",
         ),
-        _ => finding(Mark::Good, "disk", says, "kernels, images and snapshots can be kept"),
+        _ => finding(
+            Mark::Good,
+            "disk",
+            says,
+            "kernels, images and snapshots can be kept",
+        ),
     }
 }
 

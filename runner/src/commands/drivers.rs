@@ -13,7 +13,9 @@ pub fn run(arguments: &DriversOf) -> Result<u8> {
     let packages = DebianPackages::new(&archive);
     let drivers = Drivers::new(&packages, archive.cache().clone());
     let kernel = |spec: &str| -> Result<TargetKernel> {
-        let kernel = archive.kernel(&spec.parse::<KernelSpec>()?).context(INFRA)?;
+        let kernel = archive
+            .kernel(&spec.parse::<KernelSpec>()?)
+            .context(INFRA)?;
         Ok(TargetKernel::of(&kernel, None))
     };
     match &arguments.what {
@@ -35,9 +37,16 @@ pub fn run(arguments: &DriversOf) -> Result<u8> {
             for spec in kernels {
                 let target = kernel(spec)?;
                 let built = drivers.build(&driver, &target)?;
-                let how = if built.cached { "from the cache; built once in" } else { "built in" };
+                let how = if built.cached {
+                    "from the cache; built once in"
+                } else {
+                    "built in"
+                };
                 let digest = built.sha256.map(|d| d.to_string()).unwrap_or_default();
-                println!("{} for {}: {how} {:.1} s  {digest}", built.label, target.release, built.build_s);
+                println!(
+                    "{} for {}: {how} {:.1} s  {digest}",
+                    built.label, target.release, built.build_s
+                );
                 for note in &built.notes {
                     println!("  note: {note}");
                 }

@@ -60,7 +60,10 @@ fn cache(source: &Source) -> Result<Cache> {
 
 /// The archive, with progress on standard error.
 pub fn open(source: &Source) -> Result<Archive> {
-    let options = ArchiveOptions { mirror: source.mirror.clone(), ..ArchiveOptions::default() };
+    let options = ArchiveOptions {
+        mirror: source.mirror.clone(),
+        ..ArchiveOptions::default()
+    };
     Archive::open(&options, cache(source)?, Arc::new(Tell)).context(INFRA)
 }
 
@@ -80,7 +83,10 @@ struct Tell;
 impl Progress for Tell {
     fn step(&self, step: Step<'_>) {
         match step {
-            Step::FetchStarted { what, size: Some(size) } => {
+            Step::FetchStarted {
+                what,
+                size: Some(size),
+            } => {
                 eprintln!("fetch {what} ({:.1} MB)", size as f64 / 1e6);
             }
             Step::FetchStarted { what, size: None } => eprintln!("fetch {what}"),
@@ -94,10 +100,15 @@ impl Progress for Tell {
 /// Boots each kernel and prints what it has.
 fn probe(specs: &[String], source: &Source) -> Result<u8> {
     parse(specs)?;
-    let machine =
-        Machine { jobs: Some(1), clock: ClockWord::Virtual, accel: AccelWord::Tcg };
+    let machine = Machine {
+        jobs: Some(1),
+        clock: ClockWord::Virtual,
+        accel: AccelWord::Tcg,
+    };
     let setup: farm::Setup = run::setup(&machine, source)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut status = 0;
     runtime.block_on(async {
         let (events, _nobody) = std::sync::mpsc::channel();
@@ -131,8 +142,17 @@ fn facts(facts: &KernelFacts, machine: &str) -> String {
     let rows = [
         ("kernel", format!("{} {}", facts.release, facts.version)),
         ("machine", machine.to_owned()),
-        ("clock source", facts.clocksource.clone().unwrap_or_else(|| "unknown".into())),
-        ("timer resolution", format!("{} ns", facts.timer_resolution_ns)),
+        (
+            "clock source",
+            facts
+                .clocksource
+                .clone()
+                .unwrap_or_else(|| "unknown".into()),
+        ),
+        (
+            "timer resolution",
+            format!("{} ns", facts.timer_resolution_ns),
+        ),
         ("tun", tun),
         ("socket sampler", facts.sampler.clone()),
         ("sk_wmem_alloc", yes(facts.skmeminfo).to_owned()),
@@ -145,8 +165,10 @@ fn facts(facts: &KernelFacts, machine: &str) -> String {
         ("module loading", yes(facts.modules).to_owned()),
         ("tools layer", yes(facts.tools).to_owned()),
     ];
-    let mut out: String =
-        rows.iter().map(|(name, value)| format!("{name:<20} {value}\n")).collect();
+    let mut out: String = rows
+        .iter()
+        .map(|(name, value)| format!("{name:<20} {value}\n"))
+        .collect();
     for note in &facts.notes {
         out.push_str(&format!("{:<20} {note}\n", "note"));
     }

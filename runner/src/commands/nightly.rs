@@ -15,13 +15,25 @@ use crate::cli::{Nightly, Run};
 const HISTORY: &str = "results/history.sqlite";
 
 pub fn run(arguments: Nightly) -> Result<u8> {
-    let history = arguments.run.history.clone().unwrap_or_else(|| PathBuf::from(HISTORY));
+    let history = arguments
+        .run
+        .history
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(HISTORY));
     if let Some(folder) = history.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {} for the history", folder.display()))?;
     }
-    let cache = arguments.run.source.cache.clone().unwrap_or_else(Cache::default_dir);
-    let ran = run::perform(&Run { history: Some(history), ..arguments.run })?;
+    let cache = arguments
+        .run
+        .source
+        .cache
+        .clone()
+        .unwrap_or_else(Cache::default_dir);
+    let ran = run::perform(&Run {
+        history: Some(history),
+        ..arguments.run
+    })?;
     // The night's verdicts do not depend on it.
     if let Err(error) = prune(&cache, arguments.keep_days, arguments.keep_gb) {
         eprintln!("tunfarm: the cache was not pruned: {error}");

@@ -33,8 +33,8 @@ pub fn run(arguments: &Pkt) -> Result<u8> {
     let out = run::out_folder(arguments.out.as_deref())?;
     let mut reporter = Reporter::new().with(Console::stdio(Some(out.clone())));
     if let Some(target) = &arguments.events {
-        let log = EventLog::open(target)
-            .with_context(|| format!("cannot open {target} for --events"))?;
+        let log =
+            EventLog::open(target).with_context(|| format!("cannot open {target} for --events"))?;
         reporter = reporter.with(log);
     }
     let lab = |farm| Bench::new(farm, suite, manner, differences);
@@ -58,7 +58,9 @@ fn stories(results: &RunResults) -> String {
         out.push_str(&format!("\n{}\n{}", cell.id, story(cell)));
     }
     if let Some(more @ 1..) = failed.len().checked_sub(STORIES) {
-        out.push_str(&format!("\nand {more} more: tunfarm show CELL tells their stories\n"));
+        out.push_str(&format!(
+            "\nand {more} more: tunfarm show CELL tells their stories\n"
+        ));
     }
     out
 }
@@ -82,7 +84,11 @@ fn asked(arguments: &Pkt) -> Asked {
 }
 
 fn manner(arguments: &Pkt) -> Result<Manner> {
-    let packetdrill = match arguments.engine.as_deref().map(|e| e.strip_prefix("packetdrill:")) {
+    let packetdrill = match arguments
+        .engine
+        .as_deref()
+        .map(|e| e.strip_prefix("packetdrill:"))
+    {
         None => None,
         Some(None) => bail!("--engine wants packetdrill:FILE, FILE being a static packetdrill"),
         Some(Some(file)) => {
@@ -96,7 +102,11 @@ fn manner(arguments: &Pkt) -> Result<Manner> {
         };
         defines.insert(name.to_owned(), value.to_owned());
     }
-    Ok(Manner { evidence: arguments.evidence, packetdrill, defines })
+    Ok(Manner {
+        evidence: arguments.evidence,
+        packetdrill,
+        defines,
+    })
 }
 
 /// The kernel's own scripts, those that the globs name.
@@ -115,7 +125,9 @@ fn selftests(arguments: &Pkt) -> Result<Suite> {
                 bail!("no script of {} matches `{glob}`", selftests.from);
             }
         }
-        suite.scripts.retain(|s| globs.iter().any(|glob| glob_matches(glob, &s.name)));
+        suite
+            .scripts
+            .retain(|s| globs.iter().any(|glob| glob_matches(glob, &s.name)));
     }
     eprintln!("{} scripts of {}", suite.scripts.len(), selftests.from);
     Ok(suite)

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tunfarm::evidence::{Evidence, seconds};
-use tunfarm_reports::model::CellResult;
 use tunfarm_reports::console::{Style, show};
 use tunfarm_reports::files::write_report;
+use tunfarm_reports::model::CellResult;
 use tunfarm_reports::{Report, compare, history::History, load};
 
 use tunfarm_scenarios::{Article, Collection};
@@ -38,7 +38,11 @@ pub fn report(arguments: &Remake) -> Result<u8> {
 
 /// A run is named by its folder or by its `results.json`.
 fn folder(run: &Path) -> PathBuf {
-    if run.is_dir() { run.to_owned() } else { run.parent().unwrap_or(Path::new(".")).to_owned() }
+    if run.is_dir() {
+        run.to_owned()
+    } else {
+        run.parent().unwrap_or(Path::new(".")).to_owned()
+    }
 }
 
 /// Prints a cell's story.
@@ -55,8 +59,9 @@ pub fn show(arguments: &Show) -> Result<u8> {
         [cell] => {
             print!("{}", show::show(&report, cell, Style::of_stdout()));
             let scenarios = Collection::built_in()?;
-            if let Some(article) =
-                scenarios.get(&cell.id.scenario).and_then(|s| s.spec.article.as_ref())
+            if let Some(article) = scenarios
+                .get(&cell.id.scenario)
+                .and_then(|s| s.spec.article.as_ref())
             {
                 print!("\n{}", beside(article, cell, &dir)?);
             }
@@ -83,7 +88,9 @@ fn beside(article: &Article, cell: &CellResult, run: &Path) -> Result<String> {
     let mut out = format!("seen by hand on {}\n", article.kernel);
     for seen in &article.trace {
         let ms = |name: &str, value: Option<u32>| {
-            value.map(|v| format!("  {name} {v} ms")).unwrap_or_default()
+            value
+                .map(|v| format!("  {name} {v} ms"))
+                .unwrap_or_default()
         };
         let _ = writeln!(
             out,
@@ -97,12 +104,17 @@ fn beside(article: &Article, cell: &CellResult, run: &Path) -> Result<String> {
     let _ = writeln!(out, "measured here");
     let mut last = None;
     for sample in evidence.connection() {
-        let now = (sample.state.clone(), sample.rto_us, sample.ato_us.filter(|a| *a > 0));
+        let now = (
+            sample.state.clone(),
+            sample.rto_us,
+            sample.ato_us.filter(|a| *a > 0),
+        );
         if last.as_ref() == Some(&now) {
             continue;
         }
         let ms = |name: &str, us: Option<u32>| {
-            us.map(|us| format!("  {name} {} ms", us / 1000)).unwrap_or_default()
+            us.map(|us| format!("  {name} {} ms", us / 1000))
+                .unwrap_or_default()
         };
         let when = format!("{:.3} s", seconds(sample.t_us));
         let _ = writeln!(
@@ -145,9 +157,15 @@ pub fn diff(arguments: &Diff) -> Result<u8> {
 
 /// Takes runs into the history, or prints it.
 pub fn history(arguments: &HistoryOf) -> Result<u8> {
-    let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from("results/history.sqlite"));
+    let path = arguments
+        .file
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("results/history.sqlite"));
     if arguments.runs.is_empty() && !path.exists() {
-        bail!("{} is not there yet: `tunfarm history RUN…` takes runs into it", path.display());
+        bail!(
+            "{} is not there yet: `tunfarm history RUN…` takes runs into it",
+            path.display()
+        );
     }
     let mut history = History::open(&path)?;
     for run in &arguments.runs {
@@ -159,7 +177,12 @@ pub fn history(arguments: &HistoryOf) -> Result<u8> {
             .filter(|s| point.count(**s) > 0)
             .map(|s| format!("{} {s}", point.count(*s)))
             .collect();
-        println!("{}  {}  ({} not as expected)", point.started, counts.join(", "), point.unexpected);
+        println!(
+            "{}  {}  ({} not as expected)",
+            point.started,
+            counts.join(", "),
+            point.unexpected
+        );
     }
     if let Some(newest) = history.newest()? {
         println!("\n{newest}");

@@ -12,10 +12,10 @@ use tunfarm::plan::Plan;
 use tunfarm::plan_file::PlanFile;
 use tunfarm::run::{Executed, Lab, Options, execute};
 use tunfarm::shard::Cut;
-use tunfarm_reports::model::{Event, Host, RunResults, SCHEMA, ScenarioInfo};
 use tunfarm_reports::compare::apply_baseline;
 use tunfarm_reports::files::write_report;
 use tunfarm_reports::history::{History, Past};
+use tunfarm_reports::model::{Event, Host, RunResults, SCHEMA, ScenarioInfo};
 use tunfarm_reports::{Console, EventLog, Report, Reporter, load};
 
 use super::INFRA;
@@ -52,7 +52,11 @@ impl Against {
     fn open(arguments: &Run) -> Result<Against> {
         Ok(Against {
             baseline: arguments.baseline.as_deref().map(load).transpose()?,
-            history: arguments.history.as_deref().map(History::open).transpose()?,
+            history: arguments
+                .history
+                .as_deref()
+                .map(History::open)
+                .transpose()?,
         })
     }
 
@@ -61,7 +65,9 @@ impl Against {
         if let Some(baseline) = &self.baseline {
             apply_baseline(results, baseline);
         }
-        let Some(history) = &mut self.history else { return Ok(None) };
+        let Some(history) = &mut self.history else {
+            return Ok(None);
+        };
         history.record(results)?;
         Ok(Some(history.past(results)?))
     }
@@ -97,8 +103,8 @@ pub fn perform(arguments: &Run) -> Result<Performed> {
         .with_context(|| format!("cannot write into {}", out.display()))?;
     let mut reporter = Reporter::new().with(Console::stdio(Some(out.clone())));
     if let Some(target) = &arguments.events {
-        let log = EventLog::open(target)
-            .with_context(|| format!("cannot open {target} for --events"))?;
+        let log =
+            EventLog::open(target).with_context(|| format!("cannot open {target} for --events"))?;
         reporter = reporter.with(log);
     }
     let (results, past) =
@@ -174,27 +180,36 @@ fn carry_out_against<L: Lab + 'static>(
                 break;
             }
         }
-        reporter.lost().iter().for_each(|lost| eprintln!("tunfarm: {lost}"));
+        reporter
+            .lost()
+            .iter()
+            .for_each(|lost| eprintln!("tunfarm: {lost}"));
     });
     let _ = events.send(Event::RunStarted {
         plan: plan.digest(),
         cells: plan.cells.len(),
         kernels: matrix.kernels.len(),
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let options = Options { jobs: setup.jobs, out: out.to_owned() };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let options = Options {
+        jobs: setup.jobs,
+        out: out.to_owned(),
+    };
     let clock = setup.clock;
-    let (executed, host) = runtime.block_on(async {
-        let farm = Farm::open(setup, events.clone()).await?;
-        let host = farm.describe();
-        let lab = Rc::new(lab(farm));
-        let report = |event| {
-            let _ = events.send(event);
-        };
-        let executed = execute(plan, matrix, &options, lab, stopped(), report).await;
-        Ok::<_, FarmError>((executed, host))
-    })
-    .context(INFRA)?;
+    let (executed, host) = runtime
+        .block_on(async {
+            let farm = Farm::open(setup, events.clone()).await?;
+            let host = farm.describe();
+            let lab = Rc::new(lab(farm));
+            let report = |event| {
+                let _ = events.send(event);
+            };
+            let executed = execute(plan, matrix, &options, lab, stopped(), report).await;
+            Ok::<_, FarmError>((executed, host))
+        })
+        .context(INFRA)?;
     // A download that is under way in a blocking thread must not hold up the end.
     runtime.shutdown_background();
 
@@ -205,7 +220,9 @@ fn carry_out_against<L: Lab + 'static>(
         report = report.with_past(past);
     }
     write_report(&report)?;
-    let _ = events.send(Event::RunFinished { results: Box::new(results.clone()) });
+    let _ = events.send(Event::RunFinished {
+        results: Box::new(results.clone()),
+    });
     let _ = writing.join();
     Ok((results, past))
 }
@@ -266,13 +283,22 @@ pub fn out_folder(named: Option<&Path>) -> Result<PathBuf> {
         std::fs::create_dir_all(path).with_context(|| cannot(path))?;
         let mut entries = std::fs::read_dir(path).with_context(|| cannot(path))?;
         if entries.next().is_some() {
-            bail!("{} is not empty: name a new folder, so that no run is mixed with another", path.display());
+            bail!(
+                "{} is not empty: name a new folder, so that no run is mixed with another",
+                path.display()
+            );
         }
         return Ok(path.to_owned());
     }
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(':', "-");
+    let now = humantime::format_rfc3339_seconds(SystemTime::now())
+        .to_string()
+        .replace(':', "-");
     for n in 1.. {
-        let name = if n == 1 { now.clone() } else { format!("{now}-{n}") };
+        let name = if n == 1 {
+            now.clone()
+        } else {
+            format!("{now}-{n}")
+        };
         let path = Path::new("results").join(name);
         std::fs::create_dir_all("results").with_context(|| cannot(&path))?;
         match std::fs::create_dir(&path) {

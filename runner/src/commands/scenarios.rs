@@ -16,7 +16,9 @@ pub fn run(arguments: &Scenarios) -> Result<u8> {
                 let names = collection.iter().map(|s| s.name.as_str());
                 match tunfarm_config::nearest(name, names) {
                     Some(near) => anyhow!("no scenario is called `{name}`; did you mean `{near}`?"),
-                    None => anyhow!("no scenario is called `{name}`; `tunfarm scenarios` lists them"),
+                    None => {
+                        anyhow!("no scenario is called `{name}`; `tunfarm scenarios` lists them")
+                    }
                 }
             })?;
             print!("{}", story(scenario));
@@ -27,21 +29,37 @@ pub fn run(arguments: &Scenarios) -> Result<u8> {
 
 fn list(collection: &Collection) -> String {
     let width = collection.iter().map(|s| s.name.len()).max().unwrap_or(0);
-    collection.iter().map(|s| format!("{:width$}  {}\n", s.name, s.spec.title)).collect()
+    collection
+        .iter()
+        .map(|s| format!("{:width$}  {}\n", s.name, s.spec.title))
+        .collect()
 }
 
 /// A scenario in the terminal: what it shows, who says what when, what is expected.
 fn story(scenario: &Scenario) -> String {
     let spec = &scenario.spec;
-    let mut out = format!("{} — {}\n\n{}\n", scenario.name, spec.title, fill(spec.shows.trim(), 78));
+    let mut out = format!(
+        "{} — {}\n\n{}\n",
+        scenario.name,
+        spec.title,
+        fill(spec.shows.trim(), 78)
+    );
     let _ = writeln!(out, "\n{}", diagram(&scenario.script));
     let expect = &spec.expect;
     if !expect.states.is_empty() {
         let _ = writeln!(out, "states     {}", expect.states.join(" → "));
     }
     for wire in &expect.wire {
-        let when = if wire.repeats.is_some() { ", repeated at the RTO" } else { "" };
-        let _ = writeln!(out, "wire       {} {} segments{when}", wire.count, wire.segment);
+        let when = if wire.repeats.is_some() {
+            ", repeated at the RTO"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            out,
+            "wire       {} {} segments{when}",
+            wire.count, wire.segment
+        );
     }
     for (name, range) in &expect.counters {
         let _ = writeln!(out, "counter    {name} moves by {range}");
@@ -54,11 +72,20 @@ fn story(scenario: &Scenario) -> String {
         let _ = writeln!(out, "witnesses  {}", words.join(", "));
     }
     for difference in &spec.differs {
-        let _ = writeln!(out, "differs    kernels {}: {}", difference.kernels, difference.because);
+        let _ = writeln!(
+            out,
+            "differs    kernels {}: {}",
+            difference.kernels, difference.because
+        );
     }
     for proof in &spec.breaks {
         let what = proof.driver.clone().unwrap_or_else(|| {
-            proof.sysctls.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
+            proof
+                .sysctls
+                .iter()
+                .map(|(k, v)| format!("{k}={v}"))
+                .collect::<Vec<_>>()
+                .join(" ")
         });
         let _ = writeln!(out, "broken by  {what}: {}", proof.verdict);
     }
@@ -73,14 +100,20 @@ fn diagram(script: &str) -> String {
     let mut out = format!("{:>9}  kernel under test{:22}peer\n", "time", "");
     for line in script.lines() {
         let line = line.trim();
-        let Some((time, event)) = line.split_once(char::is_whitespace) else { continue };
+        let Some((time, event)) = line.split_once(char::is_whitespace) else {
+            continue;
+        };
         if !time.starts_with(|c: char| c.is_ascii_digit() || "+.*".contains(c)) {
             continue;
         }
         let event = event.trim();
         let _ = match event.split_at_checked(1) {
-            Some(("<", packet)) => writeln!(out, "{time:>9}  │ ◀─────────── {:<24} │", packet.trim()),
-            Some((">", packet)) => writeln!(out, "{time:>9}  │ {:<24} ───────────▶ │", packet.trim()),
+            Some(("<", packet)) => {
+                writeln!(out, "{time:>9}  │ ◀─────────── {:<24} │", packet.trim())
+            }
+            Some((">", packet)) => {
+                writeln!(out, "{time:>9}  │ {:<24} ───────────▶ │", packet.trim())
+            }
             _ => writeln!(out, "{time:>9}  ● {event}"),
         };
     }

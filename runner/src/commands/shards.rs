@@ -41,18 +41,23 @@ pub fn plan(arguments: &PlanOf) -> Result<u8> {
         PlanFormat::Gitlab => Service::Gitlab,
         PlanFormat::Json => Service::Json,
     };
-    println!("{}", fan_out(&Cut::new(&plan.cells, shards, &durations), service));
+    println!(
+        "{}",
+        fan_out(&Cut::new(&plan.cells, shards, &durations), service)
+    );
     Ok(0)
 }
 
 fn in_words(plan: &Plan, durations: &Durations, arguments: &PlanOf) -> String {
-    let jobs = arguments
-        .jobs
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let jobs = arguments.jobs.map_or_else(
+        || std::thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
     let mut machines = vec![1, usize::from(arguments.shards)];
     machines.dedup();
-    let forecast =
-        Forecast::of(&plan.cells, durations, jobs, &machines, |_| Cached::default());
+    let forecast = Forecast::of(&plan.cells, durations, jobs, &machines, |_| {
+        Cached::default()
+    });
     let mut text = format!(
         "{} cells on {} kernels ({} with a known duration)\n",
         forecast.cells, forecast.kernels, forecast.known
@@ -80,7 +85,10 @@ pub fn merge(arguments: &Merge) -> Result<u8> {
     match arguments.shards.map(usize::from) {
         Some(count) if survey.count == 0 => survey.count = count,
         Some(count) if survey.count != count => {
-            bail!("these are shards of {} in all, not of {count}", survey.count)
+            bail!(
+                "these are shards of {} in all, not of {count}",
+                survey.count
+            )
         }
         _ => {}
     }
@@ -101,11 +109,21 @@ pub fn merge(arguments: &Merge) -> Result<u8> {
     };
     let out = out_folder(arguments.out.as_deref())?;
     gather(survey.shards.values(), &out)?;
-    let first = survey.shards.values().next().expect("a merged run has a shard");
-    PlanFile { part: None, ..first.plan.clone() }.write(&out)?;
+    let first = survey
+        .shards
+        .values()
+        .next()
+        .expect("a merged run has a shard");
+    PlanFile {
+        part: None,
+        ..first.plan.clone()
+    }
+    .write(&out)?;
     write_all(&results, &out)?;
     let status = results.exit_status();
     let mut reporter = Reporter::new().with(Console::stdio(Some(out)));
-    reporter.event(&Event::RunFinished { results: Box::new(results) });
+    reporter.event(&Event::RunFinished {
+        results: Box::new(results),
+    });
     Ok(status)
 }

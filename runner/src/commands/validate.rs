@@ -15,7 +15,11 @@ use super::{INFRA, kernels, run};
 use crate::cli::{AnswerFormat, Validate};
 
 pub fn run(arguments: &Validate) -> Result<u8> {
-    let patches: Vec<String> = arguments.patches.iter().map(|p| p.display().to_string()).collect();
+    let patches: Vec<String> = arguments
+        .patches
+        .iter()
+        .map(|p| p.display().to_string())
+        .collect();
     let patches = format!("patch:{}", patches.join(","));
     let (before, after) = match arguments.base.as_str() {
         "stock" => ("stock".to_owned(), patches),
@@ -61,7 +65,10 @@ pub fn run(arguments: &Validate) -> Result<u8> {
     let what = after.strip_prefix("patch:").unwrap_or(&after);
     std::fs::write(out.join("validate.md"), in_words(&answer, what, true))
         .with_context(|| format!("cannot write into {}", out.display()))?;
-    print!("{}", in_words(&answer, what, arguments.format == AnswerFormat::Md));
+    print!(
+        "{}",
+        in_words(&answer, what, arguments.format == AnswerFormat::Md)
+    );
     Ok(exit_status(&answer, arguments.expect_fix))
 }
 
@@ -78,7 +85,9 @@ fn build(
         .with_nearest_source(arguments.nearest_source);
     let (mut built, mut refused) = (Vec::new(), Vec::new());
     for spec in specs {
-        let kernel = archive.kernel(&spec.parse::<KernelSpec>()?).context(INFRA)?;
+        let kernel = archive
+            .kernel(&spec.parse::<KernelSpec>()?)
+            .context(INFRA)?;
         let change = match drivers.build(driver, &TargetKernel::of(&kernel, None)) {
             Ok(_) => {
                 built.push(spec.clone());
@@ -90,7 +99,10 @@ fn build(
             }
             Err(other) => Change::Unknown(other.to_string()),
         };
-        refused.push(OnKernel { kernel: kernel.label, change });
+        refused.push(OnKernel {
+            kernel: kernel.label,
+            change,
+        });
     }
     Ok((built, refused))
 }

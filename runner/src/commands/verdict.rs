@@ -53,9 +53,10 @@ fn verdict(arguments: &Verdict) -> Result<Answer> {
     };
     setup.check(&matrix)?;
     let out = run::out_folder(arguments.out.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let results = runtime
-        .block_on(async { Steps::open(setup).await?.run(&matrix, &out).await });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let results = runtime.block_on(async { Steps::open(setup).await?.run(&matrix, &out).await });
     runtime.shutdown_background();
     let results = results?;
     if results.interrupted {
@@ -69,7 +70,10 @@ fn verdict(arguments: &Verdict) -> Result<Answer> {
         && !statuses.contains(&only.into())
     {
         answer = Answer::Skip;
-        because = format!("{because}, and only {} counts", tunfarm_reports::model::Status::from(only).word());
+        because = format!(
+            "{because}, and only {} counts",
+            tunfarm_reports::model::Status::from(only).word()
+        );
     }
     let terms = Terms::default();
     let word = answer.word(&terms);

@@ -58,7 +58,9 @@ pub(super) fn read(pcap: &[u8], local: Option<&str>) -> Result<Vec<Segment>, Wir
         }
         let t_us = i64::try_from(packet.timestamp.as_micros()).unwrap_or(i64::MAX);
         // What is not TCP over IP (router solicitations, ICMP) is not the wire of a close.
-        if let Some(segment) = flows.segment(t_us, &packet.data, packet.orig_len as usize, &mut local) {
+        if let Some(segment) =
+            flows.segment(t_us, &packet.data, packet.orig_len as usize, &mut local)
+        {
             segments.push(segment);
         }
     }

@@ -38,7 +38,10 @@ impl Farm {
     pub(super) async fn run_cell(&self, cell: CellJob<'_, BootedKernel>, id: CellId) -> CellRun {
         let result = blank(id, command(&cell, self));
         let job = job(&cell);
-        self.run_job(cell, job, result, |cell, ran, result| self.judged(cell, ran, result)).await
+        self.run_job(cell, job, result, |cell, ran, result| {
+            self.judged(cell, ran, result)
+        })
+        .await
     }
 
     /// Runs `job` in a fresh guest of the cell's kernel; `judge` says what its end means.
@@ -56,10 +59,18 @@ impl Farm {
         };
         let snapshot = &cell.kernel.snapshot.snapshot;
         let cpu = self.cpu(cell.slot);
-        let ran = self.host.run(snapshot, &job.encode(), &limits, &cell.folder, cpu).await;
+        let ran = self
+            .host
+            .run(snapshot, &job.encode(), &limits, &cell.folder, cpu)
+            .await;
         let judging = Instant::now();
         let recipe = match &ran {
-            Ok(ran) => self.recipe(&cell, &result, &ran.qemu_command_line, &ran.finish.outcome.notes),
+            Ok(ran) => self.recipe(
+                &cell,
+                &result,
+                &ran.qemu_command_line,
+                &ran.finish.outcome.notes,
+            ),
             Err(error) => self.recipe(&cell, &result, &error.qemu_command_line, &[]),
         };
         match ran {
@@ -68,8 +79,10 @@ impl Farm {
         }
         if let Err(error) = std::fs::write(cell.folder.join("cell.json"), recipe) {
             result.status = Status::Infra;
-            result.reason =
-                format!("cannot write {}: {error}", cell.folder.join("cell.json").display());
+            result.reason = format!(
+                "cannot write {}: {error}",
+                cell.folder.join("cell.json").display()
+            );
         }
         result.timings.verdict_ms = judging.elapsed().as_secs_f64() * 1e3;
         result.timings.total_ms = began.elapsed().as_secs_f64() * 1e3;
@@ -179,8 +192,11 @@ fn job(cell: &CellJob<'_, BootedKernel>) -> Job {
     job.tun = spec.tun.clone();
     job.sysctls = spec.sysctls.clone();
     job.limit_s = spec.limit_s;
-    job.collect.ss_at_ms =
-        spec.ss_at.iter().map(|s| u64::try_from(s.0).unwrap_or_default()).collect();
+    job.collect.ss_at_ms = spec
+        .ss_at
+        .iter()
+        .map(|s| u64::try_from(s.0).unwrap_or_default())
+        .collect();
     carry_driver(&mut job, cell.driver);
     job
 }
@@ -236,7 +252,10 @@ mod tests {
 
     #[test]
     fn words_survive_a_shell() {
-        assert_eq!(quoted("debian:6.12.95+deb12-cloud"), "debian:6.12.95+deb12-cloud");
+        assert_eq!(
+            quoted("debian:6.12.95+deb12-cloud"),
+            "debian:6.12.95+deb12-cloud"
+        );
         assert_eq!(quoted("path:it's here"), r"'path:it'\''s here'");
     }
 }

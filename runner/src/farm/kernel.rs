@@ -28,12 +28,14 @@ impl Farm {
         let tools = self.tools().await?;
         let (cache, guest) = (self.cache.clone(), self.guest.clone());
         let parts = kernel.clone();
-        let image =
-            blocking(move || Image::build(&cache, &parts, Some(&tools), &guest)).await?;
+        let image = blocking(move || Image::build(&cache, &parts, Some(&tools), &guest)).await?;
 
         let began = Instant::now();
         let what = format!("boot {}", kernel.label);
-        self.event(Event::Preparing { what: what.clone(), kernel: kernel.label.clone() });
+        self.event(Event::Preparing {
+            what: what.clone(),
+            kernel: kernel.label.clone(),
+        });
         let boot = BootSpec {
             kernel: image.kernel.clone(),
             initramfs: image.initramfs.clone(),
@@ -67,8 +69,16 @@ impl Farm {
             facts: Some(snapshot.facts.clone()),
         };
         let exact_spec = exact_spec(&kernel);
-        let snapshot = BootedKernel { snapshot, image: image.digest, exact_spec };
-        Ok(PreparedKernel { info, snapshot, drivers: built })
+        let snapshot = BootedKernel {
+            snapshot,
+            image: image.digest,
+            exact_spec,
+        };
+        Ok(PreparedKernel {
+            info,
+            snapshot,
+            drivers: built,
+        })
     }
 
     /// Builds a driver for a kernel, or finds it in the cache.
@@ -78,11 +88,16 @@ impl Farm {
         let (archive, cache) = (self.archive.clone(), self.cache.clone());
         let nearest = self.nearest_source;
         let what = format!("driver {}", parsed.label());
-        self.event(Event::Preparing { what: what.clone(), kernel: kernel.label.clone() });
+        self.event(Event::Preparing {
+            what: what.clone(),
+            kernel: kernel.label.clone(),
+        });
         let began = Instant::now();
         let built = spawn(move || {
             let packages = DebianPackages::new(&archive);
-            Drivers::new(&packages, cache).with_nearest_source(nearest).build(&parsed, &target)
+            Drivers::new(&packages, cache)
+                .with_nearest_source(nearest)
+                .build(&parsed, &target)
         })
         .await?
         .map_err(no_driver)?;
@@ -91,14 +106,20 @@ impl Farm {
             kernel: kernel.label.clone(),
             ms: began.elapsed().as_secs_f64() * 1e3,
         });
-        let modules = built.sha256.map(|sha256| (kernel.label.clone(), sha256.to_string()));
+        let modules = built
+            .sha256
+            .map(|sha256| (kernel.label.clone(), sha256.to_string()));
         let info = DriverInfo {
             label: built.label,
             spec: spec.to_owned(),
             about: built.about,
             modules: modules.into_iter().collect(),
         };
-        Ok(PreparedDriver { info, files: built.files, notes: built.notes })
+        Ok(PreparedDriver {
+            info,
+            files: built.files,
+            notes: built.notes,
+        })
     }
 }
 
@@ -111,7 +132,10 @@ fn no_driver(error: tunfarm_drivers::Error) -> Trouble {
         }
         _ => Status::Infra,
     };
-    Trouble { status, ..infra(error) }
+    Trouble {
+        status,
+        ..infra(error)
+    }
 }
 
 /// The spec that names exactly this kernel, whatever is newest tomorrow.
@@ -119,7 +143,9 @@ fn exact_spec(kernel: &Kernel) -> String {
     match (&kernel.spec, &kernel.origin) {
         (KernelSpec::Newest { flavour, .. } | KernelSpec::Exact { flavour, .. }, Some(_)) => {
             let release = kernel.label.strip_suffix("-amd64").unwrap_or(&kernel.label);
-            let version = release.strip_suffix(&format!("-{flavour}")).unwrap_or(release);
+            let version = release
+                .strip_suffix(&format!("-{flavour}"))
+                .unwrap_or(release);
             format!("debian:{version}-{flavour}")
         }
         (spec, _) => spec.to_string(),
@@ -127,12 +153,18 @@ fn exact_spec(kernel: &Kernel) -> String {
 }
 
 fn does_not_boot(error: BootError) -> Trouble {
-    Trouble { status: Status::Infra, reason: error.to_string() }
+    Trouble {
+        status: Status::Infra,
+        reason: error.to_string(),
+    }
 }
 
 /// An error that says nothing about the kernel.
 fn infra(error: impl std::error::Error) -> Trouble {
-    Trouble { status: Status::Infra, reason: with_sources(&error) }
+    Trouble {
+        status: Status::Infra,
+        reason: with_sources(&error),
+    }
 }
 
 /// An error with what caused it.
@@ -157,11 +189,11 @@ pub(super) async fn blocking<T: Send + 'static, E: std::error::Error + Send + 's
     spawn(work).await?.map_err(infra)
 }
 
-async fn spawn<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Trouble {
-        status: Status::Infra,
-        reason: "a thread of tunfarm ended unexpectedly; this is a bug in tunfarm".into(),
-    })
+async fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Trouble {
+            status: Status::Infra,
+            reason: "a thread of tunfarm ended unexpectedly; this is a bug in tunfarm".into(),
+        })
 }

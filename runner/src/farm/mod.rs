@@ -154,8 +154,13 @@ impl Farm {
         };
         let root = setup.cache.clone().unwrap_or_else(Cache::default_dir);
         let cache = Cache::open(&root)?;
-        let options = ArchiveOptions { mirror: setup.mirror.clone(), ..ArchiveOptions::default() };
-        let told = Arc::new(Told { events: std::sync::Mutex::new(events.clone()) });
+        let options = ArchiveOptions {
+            mirror: setup.mirror.clone(),
+            ..ArchiveOptions::default()
+        };
+        let told = Arc::new(Told {
+            events: std::sync::Mutex::new(events.clone()),
+        });
         let archive = Archive::open(&options, cache.clone(), told)?;
         Ok(Farm {
             host,
@@ -175,7 +180,11 @@ impl Farm {
 
     /// The same with other programs in its guests.
     pub fn with_tools(self, tool_set: ToolSet) -> Farm {
-        Farm { tool_set, tools: tokio::sync::OnceCell::new(), ..self }
+        Farm {
+            tool_set,
+            tools: tokio::sync::OnceCell::new(),
+            ..self
+        }
     }
 
     /// The machine, for the results.
@@ -198,7 +207,9 @@ impl Farm {
         self.tools
             .get_or_try_init(|| async {
                 let (archive, set) = (self.archive.clone(), self.tool_set);
-                kernel::blocking(move || archive.tools(set)).await.map(Arc::new)
+                kernel::blocking(move || archive.tools(set))
+                    .await
+                    .map(Arc::new)
             })
             .await
             .cloned()
@@ -227,7 +238,8 @@ impl Lab for Farm {
     }
 
     fn driver_label(&self, spec: &str) -> String {
-        spec.parse::<DriverSpec>().map_or_else(|_| spec.to_owned(), |d| d.label())
+        spec.parse::<DriverSpec>()
+            .map_or_else(|_| spec.to_owned(), |d| d.label())
     }
 }
 
@@ -235,13 +247,22 @@ impl Lab for Farm {
 pub fn guest() -> Result<PathBuf, FarmError> {
     let path = match std::env::var_os(GUEST_VARIABLE) {
         Some(path) => PathBuf::from(path),
-        None => std::env::current_exe().unwrap_or_default().with_file_name("tunfarm-guest"),
+        None => std::env::current_exe()
+            .unwrap_or_default()
+            .with_file_name("tunfarm-guest"),
     };
-    if path.is_file() { Ok(path) } else { Err(FarmError::NoGuest { path }) }
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(FarmError::NoGuest { path })
+    }
 }
 
 fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// Turns what the images crate tells into events.
@@ -259,10 +280,13 @@ impl Progress for Told {
                 },
                 kernel: String::new(),
             },
-            Step::Working { what } => {
-                Event::Preparing { what: what.to_owned(), kernel: String::new() }
-            }
-            Step::Note { text } => Event::Note { text: text.to_owned() },
+            Step::Working { what } => Event::Preparing {
+                what: what.to_owned(),
+                kernel: String::new(),
+            },
+            Step::Note { text } => Event::Note {
+                text: text.to_owned(),
+            },
             Step::Fetching { .. } | Step::Fetched { .. } => return,
         };
         if let Ok(events) = self.events.lock() {

@@ -20,12 +20,17 @@ impl Farm {
         command: &str,
     ) -> CellResult {
         carry_driver(&mut job, cell.driver);
-        let mut command =
-            format!("{command} --kernel {}", quoted(&cell.kernel.snapshot.exact_spec));
+        let mut command = format!(
+            "{command} --kernel {}",
+            quoted(&cell.kernel.snapshot.exact_spec)
+        );
         if let Some(driver) = cell.driver {
             command.push_str(&format!(" --driver {}", quoted(&driver.info.spec)));
         }
-        self.run_job(cell, job, blank(id, command), |_, ran, result| ended(ran, result)).await
+        self.run_job(cell, job, blank(id, command), |_, ran, result| {
+            ended(ran, result)
+        })
+        .await
     }
 }
 
@@ -40,7 +45,10 @@ fn ended(ran: Ran, result: &mut CellResult) {
         ScriptResult::Passed => (Status::Clean, "every line came true".to_owned()),
         ScriptResult::Unsupported(reason) => (Status::Skipped, reason),
         // The job is the script with its options and its first commands.
-        ScriptResult::Setup { stage: SetupStage::Job, message } => (Status::OtherFailure, message),
+        ScriptResult::Setup {
+            stage: SetupStage::Job,
+            message,
+        } => (Status::OtherFailure, message),
         ScriptResult::Setup { message, .. } => (Status::Infra, message),
         ScriptResult::Failed(failure) => {
             let reason = match failure.line {

@@ -36,8 +36,17 @@ const ENGINE: &str = "packetdrill";
 impl Bench {
     /// A bench in `farm` for the scripts of `suite`.
     pub fn new(farm: Farm, suite: Suite, manner: Manner, differences: Differences) -> Bench {
-        let tools = if suite.needs_python() { ToolSet::WithPython } else { ToolSet::Standard };
-        Bench { farm: farm.with_tools(tools), suite, manner, differences }
+        let tools = if suite.needs_python() {
+            ToolSet::WithPython
+        } else {
+            ToolSet::Standard
+        };
+        Bench {
+            farm: farm.with_tools(tools),
+            suite,
+            manner,
+            differences,
+        }
     }
 }
 
@@ -59,7 +68,10 @@ impl Lab for Bench {
         };
         let job = job(script, &cell, &self.manner);
         let command = command(script, &id);
-        let because = self.differences.because(&id).filter(|_| script.runner.is_some());
+        let because = self
+            .differences
+            .because(&id)
+            .filter(|_| script.runner.is_some());
         let mut result: CellResult = self.farm.run_script(cell, job, id.clone(), &command).await;
         if let Some(because) = because {
             result.reason = match result.status {
@@ -93,7 +105,10 @@ fn job(script: &Script, cell: &CellJob<'_, BootedKernel>, manner: &Manner) -> Jo
     job.files.extend(helpers);
     job.defines = script.defines(cell.ip, &manner.defines);
     if script.runner.is_some() {
-        job.options = selftest_options(cell.ip).iter().map(|o| (*o).to_owned()).collect();
+        job.options = selftest_options(cell.ip)
+            .iter()
+            .map(|o| (*o).to_owned())
+            .collect();
     }
     if !manner.evidence {
         job.collect = Collect {

@@ -11,7 +11,10 @@ const LARGEST_SUM: usize = 8 << 20;
 /// The helpers of `script`, which lies in `folder`, by their path relative to `folder`: every file
 /// that it names by a path, and what lies beside such a file, as helpers call one another. Other
 /// scripts are none.
-pub(super) fn companions(script: &str, folder: &Path) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+pub(super) fn companions(
+    script: &str,
+    folder: &Path,
+) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     let mut folders = BTreeSet::new();
     for named in named_paths(script) {
         let path = folder.join(named);
@@ -29,7 +32,9 @@ pub(super) fn companions(script: &str, folder: &Path) -> std::io::Result<BTreeMa
             .collect::<Result<_, _>>()?;
         paths.sort();
         for path in paths {
-            let Some(name) = path.file_name() else { continue };
+            let Some(name) = path.file_name() else {
+                continue;
+            };
             let about = std::fs::metadata(&path)?;
             let script = path.extension().is_some_and(|e| e == "pkt");
             if script || !about.is_file() || about.len() > LARGEST_FILE {
@@ -82,15 +87,24 @@ pub(super) fn lay_out(
     let place = |path: &str| {
         let kept = &above[..depth - up(path)];
         let rest = path.split('/').skip(up(path)).map(str::to_owned);
-        kept.iter().cloned().chain(rest).collect::<Vec<_>>().join("/")
+        kept.iter()
+            .cloned()
+            .chain(rest)
+            .collect::<Vec<_>>()
+            .join("/")
     };
-    let helpers = helpers.iter().map(|(path, data)| (place(path), data.clone())).collect();
+    let helpers = helpers
+        .iter()
+        .map(|(path, data)| (place(path), data.clone()))
+        .collect();
     (place(script), helpers)
 }
 
 /// The path without `.` parts.
 fn plain(path: &Path) -> String {
-    let parts = path.components().filter(|c| *c != std::path::Component::CurDir);
+    let parts = path
+        .components()
+        .filter(|c| *c != std::path::Component::CurDir);
     parts.collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
@@ -104,7 +118,12 @@ mod tests {
         let tests = dir.path().join("tests");
         std::fs::create_dir_all(&tests).unwrap();
         std::fs::create_dir_all(dir.path().join("common")).unwrap();
-        for name in ["tests/a.pkt", "tests/notes", "common/defaults.sh", "common/lib.sh"] {
+        for name in [
+            "tests/a.pkt",
+            "tests/notes",
+            "common/defaults.sh",
+            "common/lib.sh",
+        ] {
             std::fs::write(dir.path().join(name), name).unwrap();
         }
         let script = "`../common/defaults.sh\n sysctl -q a=1`\n0 > . 1:1(0) ack 1\n";
@@ -113,7 +132,10 @@ mod tests {
         assert_eq!(names, ["../common/defaults.sh", "../common/lib.sh"]);
         let (script, files) = lay_out("a.pkt", &tests, &found);
         assert_eq!(script, "tests/a.pkt");
-        assert_eq!(files.keys().next().map(String::as_str), Some("common/defaults.sh"));
+        assert_eq!(
+            files.keys().next().map(String::as_str),
+            Some("common/defaults.sh")
+        );
         assert!(companions("0 `./missing.sh`\n", &tests).unwrap().is_empty());
     }
 }

@@ -42,7 +42,11 @@ impl Differences {
         let fits = |d: &&Difference| {
             d.script == cell.scenario && (d.ip.is_empty() || d.ip.contains(&cell.ip))
         };
-        let found = self.0.iter().find(fits).filter(|_| cell.datapath == Datapath::Loopback);
+        let found = self
+            .0
+            .iter()
+            .find(fits)
+            .filter(|_| cell.datapath == Datapath::Loopback);
         found.map(|d| d.because.as_str())
     }
 

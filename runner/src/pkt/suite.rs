@@ -92,7 +92,10 @@ impl Suite {
                 scripts.push(read_script(path)?);
                 continue;
             }
-            let cannot = |source| SuiteError::Read { path: path.clone(), source };
+            let cannot = |source| SuiteError::Read {
+                path: path.clone(),
+                source,
+            };
             let before = scripts.len();
             for entry in std::fs::read_dir(path).map_err(cannot)? {
                 let entry = entry.map_err(cannot)?.path();
@@ -159,7 +162,11 @@ impl Suite {
     }
 
     /// Checks every script as it will be run, with `defines` besides its runner's.
-    pub fn check(&self, asked: &Asked, defines: &BTreeMap<String, String>) -> Result<(), SuiteError> {
+    pub fn check(
+        &self,
+        asked: &Asked,
+        defines: &BTreeMap<String, String>,
+    ) -> Result<(), SuiteError> {
         let mut wrong = String::new();
         for script in &self.scripts {
             let name = script.path.display().to_string();
@@ -171,7 +178,11 @@ impl Suite {
                 }
             }
         }
-        if wrong.is_empty() { Ok(()) } else { Err(SuiteError::Wrong(wrong)) }
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(SuiteError::Wrong(wrong))
+        }
     }
 
     /// What is run, and what is expected of it.
@@ -204,14 +215,28 @@ impl Suite {
             ip: asked.ip.clone().unwrap_or_default(),
             positive_control: None,
             sysctls: BTreeMap::new(),
-            expect: if of_kernel { differences.expectations() } else { Vec::new() },
+            expect: if of_kernel {
+                differences.expectations()
+            } else {
+                Vec::new()
+            },
         };
-        (Plan { cells, scenarios, whole: None }, matrix)
+        (
+            Plan {
+                cells,
+                scenarios,
+                whole: None,
+            },
+            matrix,
+        )
     }
 
     /// Whether a helper is written in Python.
     pub fn needs_python(&self) -> bool {
-        self.scripts.iter().flat_map(|s| &s.files).any(|(name, _)| name.ends_with(".py"))
+        self.scripts
+            .iter()
+            .flat_map(|s| &s.files)
+            .any(|(name, _)| name.ends_with(".py"))
     }
 }
 
@@ -231,17 +256,27 @@ impl Script {
             (None, false) => own,
             (Some(asked), true) => asked.clone(),
             (Some(asked), false) => {
-                let both: Vec<IpVersion> =
-                    asked.iter().copied().filter(|ip| own.contains(ip)).collect();
+                let both: Vec<IpVersion> = asked
+                    .iter()
+                    .copied()
+                    .filter(|ip| own.contains(ip))
+                    .collect();
                 // The guest says which version the script is for, and skips it.
-                if both.is_empty() { asked[..asked.len().min(1)].to_vec() } else { both }
+                if both.is_empty() {
+                    asked[..asked.len().min(1)].to_vec()
+                } else {
+                    both
+                }
             }
         }
     }
 
     /// The version that its own `--ip_version` line names.
     fn own_ip(&self) -> Option<IpVersion> {
-        let mut lines = self.text.lines().filter_map(|l| l.strip_prefix("--ip_version="));
+        let mut lines = self
+            .text
+            .lines()
+            .filter_map(|l| l.strip_prefix("--ip_version="));
         match lines.next()?.trim() {
             "ipv4" => Some(IpVersion::Ipv4),
             "ipv6" => Some(IpVersion::Ipv6),
@@ -275,7 +310,10 @@ impl Script {
 
     /// It as the schedule knows it.
     fn scenario(&self) -> Scenario {
-        let sha256 = Sha256::digest(&self.text).iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = Sha256::digest(&self.text)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         Scenario {
             name: self.name.clone(),
             script: self.text.clone(),
@@ -304,8 +342,13 @@ impl Script {
 
     /// The first line of its first comment that says something.
     fn title(&self) -> String {
-        let comments = self.text.lines().filter_map(|line| line.trim().strip_prefix("//"));
-        let mut said = comments.map(str::trim).filter(|c| c.len() > 3 && !c.starts_with("SPDX"));
+        let comments = self
+            .text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("//"));
+        let mut said = comments
+            .map(str::trim)
+            .filter(|c| c.len() > 3 && !c.starts_with("SPDX"));
         said.next().unwrap_or(&self.name).to_owned()
     }
 }
@@ -322,11 +365,17 @@ fn as_lang(ip: IpVersion) -> symbols::IpVersion {
 }
 
 fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn read_script(path: &Path) -> Result<Script, SuiteError> {
-    let cannot = |source| SuiteError::Read { path: path.to_owned(), source };
+    let cannot = |source| SuiteError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let text = std::fs::read(path).map_err(cannot)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let folder = match path.parent() {
@@ -359,8 +408,15 @@ mod tests {
     }
 
     fn selftests(files: &[(&str, &str)]) -> Suite {
-        let files = files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
-        Suite::of_selftests(&Selftests { from: "linux-source-7.3".into(), files }).unwrap()
+        let files = files
+            .iter()
+            .map(|(n, t)| ((*n).to_owned(), (*t).to_owned()))
+            .collect();
+        Suite::of_selftests(&Selftests {
+            from: "linux-source-7.3".into(),
+            files,
+        })
+        .unwrap()
     }
 
     fn planned(suite: &Suite, ip: Option<Vec<IpVersion>>) -> Vec<String> {
@@ -410,9 +466,18 @@ mod tests {
 
     #[test]
     fn all_errors_of_all_scripts_come_at_once() {
-        let suite = selftests(&[("a.pkt", "0 sockett() = 3\n"), ("b.pkt", "0 < S 0:0(0) wni 1\n")]);
-        let error = suite.check(&asked(None), &BTreeMap::new()).unwrap_err().to_string();
-        assert!(error.contains("a.pkt") && error.contains("b.pkt"), "{error}");
+        let suite = selftests(&[
+            ("a.pkt", "0 sockett() = 3\n"),
+            ("b.pkt", "0 < S 0:0(0) wni 1\n"),
+        ]);
+        let error = suite
+            .check(&asked(None), &BTreeMap::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("a.pkt") && error.contains("b.pkt"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -430,6 +495,9 @@ mod tests {
         assert_eq!(names, ["one/a", "two/a"]);
         let empty = dir.path().join("empty");
         std::fs::create_dir(&empty).unwrap();
-        assert!(matches!(Suite::read(&[empty]), Err(SuiteError::NoScript(_))));
+        assert!(matches!(
+            Suite::read(&[empty]),
+            Err(SuiteError::NoScript(_))
+        ));
     }
 }

@@ -73,7 +73,11 @@ pub async fn execute<L: Lab + 'static>(
     }
     drop(work);
 
-    let mut board = Board::new(plan.cells.clone(), matrix.positive_control.clone(), controls);
+    let mut board = Board::new(
+        plan.cells.clone(),
+        matrix.positive_control.clone(),
+        controls,
+    );
     let mut kernels = BTreeMap::new();
     let mut drivers: BTreeMap<String, DriverInfo> = BTreeMap::new();
     let mut interrupted = false;

@@ -40,5 +40,9 @@ impl From<Output> for Ended {
 pub fn run_in(dir: &Path, name: &str, arguments: &[&str]) -> Ended {
     let mut all = vec!["run", "--out", name];
     all.extend(arguments);
-    tunfarm(&all).current_dir(dir).output().expect("tunfarm runs").into()
+    tunfarm(&all)
+        .current_dir(dir)
+        .output()
+        .expect("tunfarm runs")
+        .into()
 }

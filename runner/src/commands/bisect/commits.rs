@@ -39,8 +39,14 @@ pub fn run(arguments: &Bisect, asked: Question, out: &Path) -> Result<u8> {
     };
     state.save(out)?;
     let setup = run_command::setup(&arguments.machine, &arguments.source)?;
-    let cache = arguments.source.cache.clone().unwrap_or_else(Cache::default_dir);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let cache = arguments
+        .source
+        .cache
+        .clone()
+        .unwrap_or_else(Cache::default_dir);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let status = runtime.block_on(async {
         let mut search = Search::open(state, setup, out, &cache).await?;
         search.run().await
@@ -59,7 +65,10 @@ fn begun(question: Question) -> Result<Commits> {
     };
     let (good, bad) = (commit(tree, good)?, commit(tree, bad)?);
     if good.id == bad.id {
-        bail!("both ends are {}: there is nothing between them", good.short());
+        bail!(
+            "both ends are {}: there is nothing between them",
+            good.short()
+        );
     }
     let good_is_old = is_ancestor(tree, &good.id, &bad.id)?;
     if !good_is_old && !is_ancestor(tree, &bad.id, &good.id)? {
@@ -70,7 +79,11 @@ fn begun(question: Question) -> Result<Commits> {
         );
     }
     tunfarm::plan::Plan::new(&question.matrix("path:bzImage")?)?;
-    let (old, new) = if good_is_old { (good, bad) } else { (bad, good) };
+    let (old, new) = if good_is_old {
+        (good, bad)
+    } else {
+        (bad, good)
+    };
     Ok(Commits::new(question, old, new, Judge::new(good_is_old)))
 }
 
@@ -105,13 +118,26 @@ impl<'a> Search<'a> {
             .with_ccache(&cache.join("ccache"));
         let terms = state.question.terms(state.judge.failing() == Answer::New);
         let steps = Steps::open(setup).await?;
-        Ok(Search { state, out, terms, only, worktree, builder, steps })
+        Ok(Search {
+            state,
+            out,
+            terms,
+            only,
+            worktree,
+            builder,
+            steps,
+        })
     }
 
     async fn run(&mut self) -> Result<u8> {
-        for (end, should) in [(self.state.old.clone(), Answer::Old), (self.state.new.clone(), Answer::New)] {
+        for (end, should) in [
+            (self.state.old.clone(), Answer::Old),
+            (self.state.new.clone(), Answer::New),
+        ] {
             let left = format!("should be {}", should.word(&self.terms));
-            let Some(step) = self.step(&end.id, &left).await? else { return Ok(INFRA.0) };
+            let Some(step) = self.step(&end.id, &left).await? else {
+                return Ok(INFRA.0);
+            };
             if step.answer == Answer::Skip {
                 println!("the end {} cannot be tried ({})", end.short(), step.because);
                 return Ok(INFRA.0);
@@ -129,7 +155,10 @@ impl<'a> Search<'a> {
         loop {
             let answers = self.state.answers();
             let (new, old) = (&self.state.new.id, &self.state.old.id);
-            match self.worktree.next(&self.terms, new, old, &self.only, &answers)? {
+            match self
+                .worktree
+                .next(&self.terms, new, old, &self.only, &answers)?
+            {
                 Next::Try { id, left } => {
                     if self.step(&id, &left).await?.is_none() {
                         return Ok(INFRA.0);
@@ -159,7 +188,10 @@ impl<'a> Search<'a> {
             Ok(files) => match self.answer(&commit, &files, &place).await? {
                 Some((answer, because)) => (answer, because, files.module_only),
                 None => {
-                    eprintln!("tunfarm: go on with: tunfarm bisect --out {}", self.out.display());
+                    eprintln!(
+                        "tunfarm: go on with: tunfarm bisect --out {}",
+                        self.out.display()
+                    );
                     return Ok(None);
                 }
             },
@@ -170,8 +202,15 @@ impl<'a> Search<'a> {
             "  {} ({because}), {what} built in {build_s:.0} s, run in {run_s:.0} s",
             answer.word(&self.terms)
         );
-        let step =
-            CommitStep { commit, folder, answer, because, module_only, build_s, run_s };
+        let step = CommitStep {
+            commit,
+            folder,
+            answer,
+            because,
+            module_only,
+            build_s,
+            run_s,
+        };
         self.state.steps.push(step.clone());
         self.state.save(self.out)?;
         Ok(Some(step))
@@ -222,7 +261,11 @@ impl<'a> Search<'a> {
         let question = &self.state.question;
         let settings = Settings {
             terms: self.terms.clone(),
-            noise: if question.real_clock { Noise::DOUBT } else { Noise::NONE },
+            noise: if question.real_clock {
+                Noise::DOUBT
+            } else {
+                Noise::NONE
+            },
             confidence: question.confidence,
             ..Settings::default()
         };
@@ -264,7 +307,12 @@ impl<'a> Search<'a> {
         let tree = self.worktree.dir();
         if let [id] = ids {
             let found = commit(tree, id)?;
-            let _ = writeln!(text, "{} is the first {} commit", found.id, self.terms.new_term());
+            let _ = writeln!(
+                text,
+                "{} is the first {} commit",
+                found.id,
+                self.terms.new_term()
+            );
             let _ = writeln!(text, "{}\n{}\n{}", found.author, found.date, found.subject);
             self.neighbours(&found, &mut text)?;
         } else {
@@ -309,8 +357,14 @@ impl<'a> Search<'a> {
         if let (Some((a, a_dir)), Some((b, b_dir))) = (run(&parent.id), run(&found.id)) {
             let _ = writeln!(text);
             text.push_str(&side_by_side(
-                Side { run: &a, dir: &a_dir },
-                Side { run: &b, dir: &b_dir },
+                Side {
+                    run: &a,
+                    dir: &a_dir,
+                },
+                Side {
+                    run: &b,
+                    dir: &b_dir,
+                },
                 &self.state.question.datapaths,
             ));
         }

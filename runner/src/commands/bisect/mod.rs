@@ -10,13 +10,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tunfarm::bisect::versions::{Versions, of_archive, of_folder, of_list};
 use tunfarm::bisect::{Judge, Kernels, Question, Reading, State, StepRecord};
-use tunfarm_bisect::{Answer, Conclusion, End, Next, Noise, Purpose, Search, Settings, Step, Terms};
+use tunfarm_bisect::{
+    Answer, Conclusion, End, Next, Noise, Purpose, Search, Settings, Step, Terms,
+};
 use tunfarm_images::Cache;
 use tunfarm_protocol::{Datapath, IpVersion};
 
+use super::INFRA;
 use super::kernels;
 use super::run;
-use super::INFRA;
 use crate::cli::{Bisect, ClockWord};
 pub use steps::Steps;
 
@@ -35,7 +37,9 @@ pub fn run(arguments: &Bisect) -> Result<u8> {
         nearest_source: arguments.nearest_source,
         ..run::setup(&arguments.machine, &arguments.source)?
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let status = runtime.block_on(search(state, setup, &out));
     // A download under way in a blocking thread must not hold up the end.
     runtime.shutdown_background();
@@ -61,7 +65,11 @@ fn question(arguments: &Bisect) -> Result<Question> {
         (None, None, Some(dir)) => Kernels::Folder(absolute(dir)?),
         (None, None, None) => Kernels::Archive,
     };
-    let folders = arguments.scenario_folders.iter().map(|f| absolute(f)).collect::<Result<_>>()?;
+    let folders = arguments
+        .scenario_folders
+        .iter()
+        .map(|f| absolute(f))
+        .collect::<Result<_>>()?;
     let or = |list: Vec<Datapath>, default| if list.is_empty() { vec![default] } else { list };
     Ok(Question {
         good: arguments.good.clone(),
@@ -70,7 +78,10 @@ fn question(arguments: &Bisect) -> Result<Question> {
         driver: arguments.driver.clone(),
         scenarios: arguments.scenarios.clone(),
         scenario_folders: folders,
-        datapaths: or(arguments.datapaths.iter().map(|d| (*d).into()).collect(), Datapath::Tun),
+        datapaths: or(
+            arguments.datapaths.iter().map(|d| (*d).into()).collect(),
+            Datapath::Tun,
+        ),
         ip: arguments.ip.map_or(IpVersion::Ipv4, IpVersion::from),
         terms,
         confidence: arguments.confidence,
@@ -97,9 +108,8 @@ fn folder(named: Option<&Path>) -> Result<PathBuf> {
 /// A search that goes on where it was.
 fn resumed(state: State, asked: &Question, arguments: &Bisect) -> Result<State> {
     // Only the folder was named: whatever was asked there is meant.
-    let repeated = arguments.good.is_some()
-        || arguments.bad.is_some()
-        || asked.kernels != Kernels::Archive;
+    let repeated =
+        arguments.good.is_some() || arguments.bad.is_some() || asked.kernels != Kernels::Archive;
     if repeated && state.question != *asked {
         bail!(
             "another question is being searched in this folder: name a new one, or repeat it with \
@@ -119,7 +129,11 @@ fn begun(question: Question, arguments: &Bisect) -> Result<State> {
     run::setup(&arguments.machine, &arguments.source)?.check(&matrix)?;
     let settings = Settings {
         terms: question.terms(versions.good_is_old),
-        noise: if question.real_clock { Noise::DOUBT } else { Noise::NONE },
+        noise: if question.real_clock {
+            Noise::DOUBT
+        } else {
+            Noise::NONE
+        },
         confidence: question.confidence,
         ..Settings::default()
     };
@@ -141,7 +155,11 @@ fn versions(question: &Question, arguments: &Bisect) -> Result<Versions> {
         }
         Kernels::List(file) => of_list(file, good, bad)?,
         Kernels::Folder(dir) => {
-            let root = arguments.source.cache.clone().unwrap_or_else(Cache::default_dir);
+            let root = arguments
+                .source
+                .cache
+                .clone()
+                .unwrap_or_else(Cache::default_dir);
             let cache = Cache::open(&root).context(INFRA)?;
             of_folder(dir, &cache, &(), good, bad)?
         }
@@ -168,7 +186,10 @@ async fn search(mut state: State, setup: tunfarm::farm::Setup, out: &Path) -> Re
         };
         telling::trying(&state, &step);
         let Some(record) = make(&mut state, &step, &steps, out).await? else {
-            eprintln!("tunfarm: go on with: tunfarm bisect --out {}", out.display());
+            eprintln!(
+                "tunfarm: go on with: tunfarm bisect --out {}",
+                out.display()
+            );
             return Ok(INFRA.0);
         };
         telling::answered(&state, &record);
@@ -198,9 +219,19 @@ async fn make(
         _ => Purpose::Verify(End::New),
     };
     let (answer, because) = state.judge.answer(&reading, step.purpose == failing_end);
-    let label = results.kernels.first().map_or_else(|| spec.clone(), |k| k.label.clone());
+    let label = results
+        .kernels
+        .first()
+        .map_or_else(|| spec.clone(), |k| k.label.clone());
     let seconds = began.elapsed().as_secs_f64();
-    Ok(Some(StepRecord { spec, label, folder, answer, because, seconds }))
+    Ok(Some(StepRecord {
+        spec,
+        label,
+        folder,
+        answer,
+        because,
+        seconds,
+    }))
 }
 
 /// An empty folder for a step, relative to the search's and where it is.

@@ -38,7 +38,12 @@ impl Steps {
         });
         let (jobs, clock) = (setup.jobs, setup.clock.to_string());
         let farm = Farm::open(setup, events.clone()).await.context(INFRA)?;
-        Ok(Steps { farm: Rc::new(farm), events, jobs, clock })
+        Ok(Steps {
+            farm: Rc::new(farm),
+            events,
+            jobs,
+            clock,
+        })
     }
 
     /// Runs `matrix` into the folder `out`, with every report a run leaves.
@@ -46,12 +51,22 @@ impl Steps {
         let plan = Plan::new(matrix)?;
         let began = Instant::now();
         let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        let options = Options { jobs: self.jobs, out: out.to_owned() };
+        let options = Options {
+            jobs: self.jobs,
+            out: out.to_owned(),
+        };
         let report = |event| {
             let _ = self.events.send(event);
         };
-        let executed =
-            execute(&plan, matrix, &options, self.farm.clone(), run::stopped(), report).await;
+        let executed = execute(
+            &plan,
+            matrix,
+            &options,
+            self.farm.clone(),
+            run::stopped(),
+            report,
+        )
+        .await;
         let host = self.farm.describe();
         let results = run::results(&plan, executed, host, started, began, self.clock.clone());
         write_all(&results, out)?;

@@ -43,7 +43,11 @@ pub fn trying(state: &State, step: &Step) {
         (Purpose::Recheck, _) => String::new(),
         (_, Some(each)) => {
             let left = f64::from(step.versions_left) * each;
-            format!("; {} left, about {}", kernels(step.versions_left), duration(left))
+            format!(
+                "; {} left, about {}",
+                kernels(step.versions_left),
+                duration(left)
+            )
         }
         (_, None) => format!("; {} left", kernels(step.versions_left)),
     };
@@ -79,7 +83,11 @@ fn duration(seconds: f64) -> String {
 pub fn concluded(state: &State, conclusion: &Conclusion, out: &Path) -> String {
     match conclusion {
         Conclusion::Found(found) => self::found(state, found, out),
-        Conclusion::WrongEnd { end, says, confidence } => {
+        Conclusion::WrongEnd {
+            end,
+            says,
+            confidence,
+        } => {
             let terms = &state.search.settings().terms;
             format!(
                 "{} is {}, not {} ({}): the ends are wrong, there is nothing to search between\n",
@@ -144,7 +152,11 @@ fn found(state: &State, found: &Found, out: &Path) -> String {
         }
     }
     let versions = state.search.versions().len();
-    let skipped = state.steps.iter().filter(|s| s.answer == Answer::Skip).count();
+    let skipped = state
+        .steps
+        .iter()
+        .filter(|s| s.answer == Answer::Skip)
+        .count();
     let _ = writeln!(
         text,
         "{}; {} of {versions} kernels booted (bound {}), {skipped} skipped, {} runs.",
@@ -160,8 +172,14 @@ fn found(state: &State, found: &Found, out: &Path) -> String {
     if let (Some((a, a_dir)), Some((b, b_dir))) = (run(found.last_old), run(found.first_new)) {
         let _ = writeln!(text);
         text.push_str(&side_by_side(
-            Side { run: &a, dir: &a_dir },
-            Side { run: &b, dir: &b_dir },
+            Side {
+                run: &a,
+                dir: &a_dir,
+            },
+            Side {
+                run: &b,
+                dir: &b_dir,
+            },
             &state.question.datapaths,
         ));
     }
@@ -172,7 +190,10 @@ fn how_sure(state: &State, found: &Found) -> String {
     if found.doubted {
         format!("Runs contradicted each other: {}", sure(found.confidence))
     } else if !state.search.settings().noise.is_none() {
-        format!("Runs on the host's clock may err: {}", sure(found.confidence))
+        format!(
+            "Runs on the host's clock may err: {}",
+            sure(found.confidence)
+        )
     } else if found.rechecked {
         "Proved: in virtual time a run is deterministic, and a second run of both neighbours \
          agreed"
