@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use support::{Bench, EVIDENCE, facts, finish, limits, qemus_of};
-use tunfarm_machine::{Accel, BootError, CellRun, RunCause, RunError, Stop};
+use tunfarm_machine::{Accel, BootError, CellRun, MachineType, RunCause, RunError, Stop};
 use tunfarm_protocol::evidence;
 use tunfarm_reports::model::FindingKind;
 
@@ -241,6 +241,30 @@ async fn kernels_that_do_not_come_up_are_told_apart() {
         .filter(|name| !name.ends_with(".lock"))
         .collect();
     assert!(leftovers.is_empty(), "{leftovers:?}");
+}
+
+#[tokio::test]
+async fn a_kernel_that_needs_a_pc_gets_one() {
+    let bench = Bench::new(&std::env::temp_dir()).await;
+    let spec = bench.spec(b'm');
+    let snapshot = bench
+        .host
+        .ensure_snapshot(&spec, &bench.cache(), None)
+        .await
+        .unwrap();
+    assert_eq!(snapshot.machine, MachineType::Pc);
+    let ran = bench
+        .host
+        .run(&snapshot, b"finish", &limits(60), &bench.cell("pc"), None)
+        .await
+        .unwrap();
+    assert_eq!(ran.finish, finish());
+    let again = bench
+        .host
+        .ensure_snapshot(&spec, &bench.cache(), None)
+        .await
+        .unwrap();
+    assert_eq!((again.machine, again.booted), (MachineType::Pc, false));
 }
 
 #[tokio::test]
