@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::output::{first_error, tail};
 use crate::{BuildError, Config, Result};
@@ -13,6 +13,8 @@ const TUN: &str = "drivers/net/tun.ko";
 const BZIMAGE: &str = "arch/x86/boot/bzImage";
 /// What is written beside the build, so that the next one knows what is there.
 const CONFIGURED: &str = "tunfarm.config";
+/// Who builds in the directory holds a lock on this file.
+const LOCK: &str = "tunfarm.lock";
 
 /// A kernel that was built; its files are in the build directory until the next build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,8 +176,7 @@ impl Builder {
             .arg("LOCALVERSION=")
             .env("LC_ALL", "C")
             .env_remove("MAKEFLAGS")
-            .env_remove("MAKELEVEL")
-            .stdin(Stdio::null());
+            .env_remove("MAKELEVEL");
         if let Some(dir) = &self.ccache {
             // The source's folder differs from one worktree to the next.
             command
@@ -188,6 +189,13 @@ impl Builder {
     }
 
     fn finish(&self, mut command: Command) -> Result<()> {
+        // make has the lock as its standard input, which nobody reads, and so holds it until its
+        // last compiler has ended, even where whoever started it was killed: two builds at once
+        // would spoil each other's files.
+        let path = self.dir.join(LOCK);
+        let lock = fs::File::create(&path).map_err(BuildError::io("making", &path))?;
+        lock.lock().map_err(BuildError::io("locking", &path))?;
+        command.stdin(lock);
         let output = command.output().map_err(|source| BuildError::Program {
             program: "make".to_owned(),
             source,

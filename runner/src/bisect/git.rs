@@ -5,8 +5,9 @@
 //! an interruption could leave half made.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use tunfarm_bisect::{Answer, Terms};
@@ -67,6 +68,14 @@ pub enum GitError {
         /// Its words.
         said: String,
     },
+    /// The worktree's lock.
+    #[error("cannot lock {}: {source}", path.display())]
+    Lock {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// What it says is not understood.
     #[error("git bisect said something that is not understood: {0}")]
     Words(String),
@@ -103,15 +112,19 @@ impl Worktree {
     /// Makes its files those of a commit, whatever a killed checkout has left. Files of nobody's
     /// stay.
     pub fn checkout(&self, id: &str) -> Result<(), GitError> {
-        // A killed git leaves its lock, and this worktree has no other user.
+        // git holds our lock as its standard input, also where whoever started it was killed. Once
+        // we have it, git's own lock in this worktree is one that a killed git has left.
+        let path = self.dir.with_extension("lock");
+        let lock = File::create(&path).and_then(|lock| lock.lock().map(|()| lock));
+        let lock = lock.map_err(|source| GitError::Lock { path, source })?;
         if let Ok(path) = git(&self.dir, ["rev-parse", "--git-path", "index.lock"]) {
             let _ = std::fs::remove_file(self.dir.join(path.trim()));
         }
-        git(
-            &self.dir,
-            ["checkout", "--quiet", "--force", "--detach", id],
-        )
-        .map(|_| ())
+        let checkout = ["checkout", "--quiet", "--force", "--detach", id];
+        match run_with(&self.dir, checkout, lock.into())? {
+            (_, true) => Ok(()),
+            (said, false) => Err(refused("checkout", &self.dir, said)),
+        }
     }
 
     /// The files that differ between two commits.
@@ -245,10 +258,18 @@ fn refused(what: &str, dir: &Path, said: String) -> GitError {
     }
 }
 
-/// Runs git; its output is followed by what it says on standard error where it fails.
 fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
     dir: &Path,
     args: I,
+) -> Result<(String, bool), GitError> {
+    run_with(dir, args, Stdio::null())
+}
+
+/// Runs git; its output is followed by what it says on standard error where it fails.
+fn run_with<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+    dir: &Path,
+    args: I,
+    input: Stdio,
 ) -> Result<(String, bool), GitError> {
     let output = Command::new("git")
         .arg("-C")
@@ -261,6 +282,7 @@ fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
+        .stdin(input)
         .output()
         .map_err(GitError::Start)?;
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
