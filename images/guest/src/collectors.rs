@@ -18,6 +18,8 @@ pub struct Equipment {
     pub probe: Option<Probe>,
     /// Whether packets can be captured.
     pub packet_sockets: bool,
+    /// Whether there is IPv6.
+    pub ipv6: bool,
     /// Whether the real `ss` starts.
     pub ss: bool,
 }

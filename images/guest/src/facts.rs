@@ -62,6 +62,7 @@ pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts,
     if !ss {
         notes.push("ss does not start here: ss.txt is the agent's own rendering".into());
     }
+    let ipv6 = can_open(libc::AF_INET6, libc::SOCK_STREAM);
     let (release, version) = uname();
     let facts = KernelFacts {
         release,
@@ -77,7 +78,7 @@ pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts,
         skmeminfo: tried.is_some_and(|(_, memory)| memory),
         packet_sockets,
         kprobe_events: probe.is_some(),
-        ipv6: can_open(libc::AF_INET6, libc::SOCK_STREAM),
+        ipv6,
         netns: sys::exists("/proc/self/ns/net"),
         sysfs: mounted.sysfs,
         devtmpfs: mounted.devtmpfs,
@@ -92,6 +93,7 @@ pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts,
             sampler,
             probe,
             packet_sockets,
+            ipv6,
             ss,
         },
     )

@@ -53,10 +53,16 @@ fn live() -> Result<Infallible, String> {
     let fw_cfg = FwCfg::open(&ports).map_err(|e| format!("reading fw_cfg failed: {e}"))?;
     let lost = |e| format!("writing evidence failed: {e}");
     evidence.ready(&facts).map_err(lost)?;
-    let run = match Job::decode(&wait_for_job(&fw_cfg)?) {
+    let mut run = match Job::decode(&wait_for_job(&fw_cfg)?) {
         Ok(job) => job::run(job, &index, &equipment, JOB_DIR),
         Err(e) => Run::not_set(SetupStage::Job, e.to_string()),
     };
+    // What this kernel lacks was known before; a reader of one cell's evidence should know it too.
+    for note in facts.notes {
+        if !run.outcome.notes.contains(&note) {
+            run.outcome.notes.push(note);
+        }
+    }
     for (name, data) in &run.files {
         evidence.file(name, data).map_err(lost)?;
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tunfarm_protocol::{
-    Datapath, Engine, Failure, Job, Outcome, ScriptResult, SetupStage, evidence,
+    Datapath, Engine, Failure, IpVersion, Job, Outcome, ScriptResult, SetupStage, evidence,
 };
 
 use crate::collectors::{Collectors, Equipment};
@@ -59,6 +59,11 @@ impl Run {
 pub fn run(job: Job, index: &Index, equipment: &Equipment, dir: &str) -> Run {
     if let Err(message) = unpack(&job, dir) {
         return Run::not_set(SetupStage::Job, message);
+    }
+    // IPv4-mapped addresses are for IPv6 sockets.
+    if job.ip != IpVersion::Ipv4 && !equipment.ipv6 {
+        let reason = "this kernel has no IPv6 (CONFIG_IPV6)".to_owned();
+        return Run::without_script(ScriptResult::Unsupported(reason), Vec::new());
     }
     if job.datapath == Datapath::Tun
         && let Err(message) = driver::load(&job.driver, index, dir)
@@ -201,8 +206,6 @@ fn unpack(job: &Job, dir: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use tunfarm_protocol::IpVersion;
-
     use super::*;
 
     #[test]

@@ -161,6 +161,7 @@ fn a_job_is_done_with_all_its_evidence() {
                 sampler: Some(means),
                 probe: None,
                 packet_sockets: true,
+                ipv6: true,
                 ss: false,
             };
             let mut job = Job::new(
