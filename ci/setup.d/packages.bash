@@ -6,8 +6,8 @@ readonly PACKAGES='
 all    qemu-system-x86         the virtual machines
 all    gpgv                    checks the signature of the archive the kernels come from
 all    debian-archive-keyring  the keys it is checked against
-all    mmdebstrap              a small root of a kernel'"'"'s own suite, to build its drivers in
-all    bubblewrap              enters that root without privileges
+all    bubblewrap              enters the small roots that drivers are built in, without privileges
+all    patch                   applies patches to a kernel'"'"'s own driver
 all    gcc                     links the programs
 all    libc6-dev               the static C library, for the guest
 all    ca-certificates         archives behind https
@@ -21,7 +21,6 @@ bisect ccache                  builds what did not change only once
 bisect git                     chooses commits
 test   shellcheck              checks the scripts of ci/
 test   chromium                reads reports as people do
-test   patch                   applies patches as the farm must
 test   python3                 finds free ports, compares results
 test   libxml2-utils           checks JUnit files against their schema
 test   tshark                  a second opinion about captures

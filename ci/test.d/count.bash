@@ -58,7 +58,8 @@ run_nextest() {
 run_cargo_test() {
     local options=() binaries=()
     mapfile -t binaries < <(slow_test_names)
-    if [[ $1 == slow ]]; then
+    if [[ $1 != fast ]]; then
+        mapfile -t binaries < <(slow_test_names | of_part "$1")
         ((${#binaries[@]} > 0)) || return 0
         options=("${binaries[@]/#/--test=}" -- --test-threads=1)
     else
@@ -90,4 +91,7 @@ count_libtest() {
 # Names of the test binaries, by kind.
 test_names() { find . -path ./target -prune -o -path '*/tests/*.rs' -print | grep -E '/tests/[^/]+\.rs$' | sed 's|.*/||; s|\.rs$||' | sort -u; }
 slow_test_names() { test_names | grep -E '^(boot|net|root)_' || true; }
+# The long ones are those that .config/nextest.toml names.
+readonly LONG='^(boot_commits|boot_edits|boot_sensitivity|net_build|net_selftests|root_slurm)$'
+of_part() { if [[ $1 == long ]]; then grep -E "$LONG"; else grep -vE "$LONG"; fi || true; }
 fast_test_names() { test_names | grep -vE '^(boot|net|root)_' || true; }
