@@ -92,15 +92,11 @@ impl Host {
                 })
             }
             (Err(cause), Ok((findings, _))) => Err(fail(cause, findings)),
-            (Err(cause), Err(_)) => Err(early_or(cause, fail)),
+            // The run's own failure outweighs a failure to end it.
+            (Err(cause), Err(_)) => Err(fail(cause, Vec::new())),
             (Ok(_), Err(error)) => Err(early(error)),
         }
     }
-}
-
-/// The run's own failure outweighs a failure to end it.
-fn early_or(cause: RunCause, fail: impl Fn(RunCause, Vec<Finding>) -> RunError) -> RunError {
-    fail(cause, Vec::new())
 }
 
 async fn gather(
