@@ -118,7 +118,7 @@ fn selftests(arguments: &Pkt) -> Result<Suite> {
     let kernel = archive.kernel(&spec.parse()?).context(INFRA)?;
     let selftests = archive.selftests(&kernel).context(INFRA)?;
     let mut suite = Suite::of_selftests(&selftests)?;
-    let globs: Vec<String> = arguments.files.iter().map(glob).collect();
+    let globs: Vec<String> = arguments.files.iter().map(|path| glob(path)).collect();
     if !globs.is_empty() {
         for glob in &globs {
             if !suite.scripts.iter().any(|s| glob_matches(glob, &s.name)) {
@@ -134,7 +134,7 @@ fn selftests(arguments: &Pkt) -> Result<Suite> {
 }
 
 /// A name or glob, with or without `.pkt`.
-fn glob(path: &PathBuf) -> String {
+fn glob(path: &std::path::Path) -> String {
     let text = path.to_string_lossy();
     text.strip_suffix(".pkt").unwrap_or(&text).to_owned()
 }
