@@ -42,7 +42,8 @@ fn every_shipped_edit_gets_its_true_verdict() {
     let ended = run_in(dir.path(), "out", &["--matrix", "m.yaml"]);
     let run = load(&dir.path().join("out")).unwrap_or_else(|e| panic!("{e}: {}", ended.stderr));
 
-    let mut seen: BTreeMap<(&str, &str), Vec<(&str, Status, &str)>> = BTreeMap::new();
+    type Cells<'a> = Vec<(&'a str, Status, &'a str)>;
+    let mut seen: BTreeMap<(&str, &str), Cells<'_>> = BTreeMap::new();
     for cell in &run.cells {
         let entry = (cell.id.scenario.as_str(), cell.status, cell.reason.as_str());
         seen.entry((&cell.id.kernel, &cell.id.driver))
