@@ -1,7 +1,6 @@
 //! `tunfarm pkt`: packetdrill scripts as a suite.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use tunfarm::pkt::{Asked, Bench, Differences, Manner, Suite};

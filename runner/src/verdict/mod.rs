@@ -1,8 +1,8 @@
 //! What the evidence says.
 //!
-//! A verdict is an agreement of witnesses, never one number: [`witness`] asks each of them,
-//! [`expect`] compares with what the scenario wants to see, [`decide`] puts it together, and
-//! [`settle`] holds it against the controls.
+//! A verdict is an agreement of witnesses, never one number: `witness` asks each of them,
+//! `expect` compares with what the scenario wants to see, `decide` puts it together, and
+//! `settle` holds it against the controls.
 
 mod decide;
 mod expect;
