@@ -9,6 +9,7 @@
 
 pub mod attention;
 pub mod compare;
+pub mod confusion;
 pub mod console;
 pub mod export;
 pub mod files;

@@ -68,6 +68,7 @@ fn run(plan: &Plan, cells: &[PlannedCell], shard: Option<&str>, host: &str) -> R
                     spec: cell.driver.clone(),
                     about: String::new(),
                     modules: Default::default(),
+                    seeded: None,
                 });
                 drivers.len() - 1
             });

@@ -55,6 +55,7 @@ impl Lab for FakeLab {
                 spec: spec.clone(),
                 about: String::new(),
                 modules: BTreeMap::new(),
+                seeded: None,
             },
             files: Vec::new(),
             notes: Vec::new(),

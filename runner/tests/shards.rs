@@ -110,6 +110,7 @@ fn results(cells: &[PlannedCell], ms: impl Fn(&PlannedCell) -> u64) -> RunResult
                 spec,
                 about: String::new(),
                 modules: BTreeMap::new(),
+                seeded: None,
             })
             .collect(),
         scenarios: vec![],

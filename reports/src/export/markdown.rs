@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{ExportError, Exporter};
 use crate::Report;
 use crate::attention::{Section, sections};
+use crate::confusion::Confusion;
 use crate::model::Status;
 use crate::overview::Overview;
 use crate::sentence::sentence;
@@ -55,6 +56,9 @@ impl Exporter for Markdown {
             }
             out.push_str("\n</details>\n\n");
         }
+        if let Some(confusion) = Confusion::new(run) {
+            seeded(&mut out, &confusion);
+        }
         for note in &run.notes {
             let _ = writeln!(out, "> {}\n", fit(note));
         }
@@ -95,6 +99,32 @@ fn matrix(out: &mut String, overview: &Overview<'_>) {
         out.push('\n');
     }
     out.push('\n');
+}
+
+/// The seeded faults, and what was said of each.
+fn seeded(out: &mut String, confusion: &Confusion<'_>) {
+    let _ = writeln!(
+        out,
+        "<details><summary>seeded faults: {}</summary>\n",
+        fit(&confusion.sentence())
+    );
+    out.push_str("| fault | truth |");
+    for status in Status::ALL {
+        let _ = write!(out, " {status} |");
+    }
+    let _ = writeln!(
+        out,
+        " judged |\n|---|---|{}---|",
+        "---|".repeat(Status::ALL.len())
+    );
+    for row in &confusion.rows {
+        let _ = write!(out, "| {} | {} |", fit(row.driver), row.truth());
+        for count in row.counts {
+            let _ = write!(out, " {count} |");
+        }
+        let _ = writeln!(out, " {} |", fit(&row.remark()));
+    }
+    out.push_str("\n</details>\n\n");
 }
 
 /// A mark beside the word, never instead of it.

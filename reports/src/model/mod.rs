@@ -9,5 +9,7 @@ pub use cell::{
     CellId, CellResult, Finding, FindingKind, Plot, Timings, WitnessReading, WitnessSays,
 };
 pub use event::Event;
-pub use run::{DriverInfo, Host, KernelInfo, RunResults, SCHEMA, ScenarioInfo, Summary};
+pub use run::{
+    DriverInfo, Host, IsBug, KernelInfo, RunResults, SCHEMA, ScenarioInfo, Seeded, Summary,
+};
 pub use status::{Mechanism, Status};

@@ -40,6 +40,30 @@ pub struct DriverInfo {
     /// sha256 of each module by kernel label.
     #[serde(default)]
     pub modules: BTreeMap<String, String>,
+    /// What a shipped edit is known to be; absent for every other driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeded: Option<Seeded>,
+}
+
+/// What a seeded fault or fix is known to be: the truth that verdicts are held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeded {
+    /// Is it the tun orphan bug?
+    pub is_bug: IsBug,
+    /// Statuses of which a farm that works gives one, on a TUN that is read lazily.
+    pub expect: Vec<Status>,
+}
+
+/// Is a seeded fault the tun orphan bug?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IsBug {
+    /// Always.
+    Yes,
+    /// Under a condition that the edit names.
+    UnderCondition,
+    /// Never.
+    No,
 }
 
 /// One scenario of a run.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tunfarm_drivers::archive::DebianPackages;
+use tunfarm_drivers::edit::{self, Expected, shipped};
 use tunfarm_drivers::{DriverSpec, Drivers, TargetKernel};
 use tunfarm_images::{Image, Kernel, KernelSpec};
 use tunfarm_machine::{BootError, BootSpec};
-use tunfarm_reports::model::{DriverInfo, Event, KernelInfo, Status};
+use tunfarm_reports::model::{DriverInfo, Event, IsBug, KernelInfo, Seeded, Status};
 
 use super::{BootedKernel, Farm};
 use crate::run::{PreparedDriver, PreparedKernel, Trouble};
@@ -114,6 +115,7 @@ impl Farm {
             spec: spec.to_owned(),
             about: built.about,
             modules: modules.into_iter().collect(),
+            seeded: seeded(spec),
         };
         Ok(PreparedDriver {
             info,
@@ -121,6 +123,28 @@ impl Farm {
             notes: built.notes,
         })
     }
+}
+
+/// What a shipped edit is known to be. A user's own edit is not held against what it says of
+/// itself, and a patch on top of an edit makes something else of it.
+fn seeded(spec: &str) -> Option<Seeded> {
+    let Ok(DriverSpec::Edit(name)) = spec.parse() else {
+        return None;
+    };
+    let edit = shipped().ok()?.into_iter().find(|e| e.name == name)?;
+    let status = |expected: &Expected| match expected {
+        Expected::Clean => Status::Clean,
+        Expected::OrphanBug => Status::OrphanBug,
+        Expected::OtherFailure => Status::OtherFailure,
+    };
+    Some(Seeded {
+        is_bug: match edit.is_bug {
+            edit::IsBug::Yes => IsBug::Yes,
+            edit::IsBug::UnderCondition => IsBug::UnderCondition,
+            edit::IsBug::No => IsBug::No,
+        },
+        expect: edit.expect.iter().map(status).collect(),
+    })
 }
 
 /// A driver that cannot be had. What its author did wrong is no trouble of the farm's.

@@ -17,6 +17,7 @@ use self::trend::Trend;
 use super::{ExportError, Exporter};
 use crate::Report;
 use crate::attention::{Group, Section, sections};
+use crate::confusion::Confusion;
 use crate::history::TrendPoint;
 use crate::model::{CellId, CellResult, RunResults, Status};
 use crate::overview::Overview;
@@ -62,6 +63,7 @@ struct Page<'a> {
     squares: Vec<SquareRows<'a>>,
     scenarios: Vec<&'a str>,
     statuses: [Status; Status::ALL.len()],
+    confusion: Option<Confusion<'a>>,
     trend: Option<Trend<'a>>,
     phrases: HashMap<&'a CellId, String>,
     title: String,
@@ -118,6 +120,7 @@ impl<'a> Page<'a> {
             sections: sections(run),
             scenarios,
             statuses: Status::ALL,
+            confusion: Confusion::new(run),
             trend: report.past.and_then(|past| Trend::new(&past.trend)),
             phrases,
             title: text::shortened(&headline, 120).into_owned(),
