@@ -91,7 +91,7 @@ pub(crate) fn floor(text: &str, at: usize) -> usize {
 }
 
 /// `1 cell`, `2 cells`: `word` in the plural where `count` asks for it.
-pub(crate) fn counted(count: usize, word: &str) -> String {
+pub fn counted(count: usize, word: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {word}{s}")
 }

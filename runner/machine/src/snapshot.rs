@@ -8,7 +8,8 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -48,6 +49,8 @@ pub struct Snapshot {
     /// Trouble its console told of while it booted (warnings: it came up all the same).
     pub findings: Vec<Finding>,
     pub(crate) shape: Shape,
+    /// Says that the files are in use, as long as somebody has this snapshot.
+    _in_use: Option<Arc<File>>,
 }
 
 impl Snapshot {
@@ -85,7 +88,7 @@ impl Host {
         cache: &Path,
         cpu: Option<usize>,
     ) -> Result<Snapshot, BootError> {
-        let shelf = cache.join("snapshots");
+        let shelf = shelf(cache);
         fs::create_dir_all(&shelf)
             .map_err(|e| HostError::io("make the snapshot cache", shelf.as_path(), e))?;
         let key = key(spec, self.version());
@@ -220,6 +223,8 @@ fn key(spec: &BootSpec, qemu: &str) -> String {
 
 /// The snapshot in `dir`, checked; a damaged one is deleted, and is as good as none.
 async fn take(dir: &Path) -> Result<Option<Snapshot>, HostError> {
+    // A cache that may only be read is nobody's to prune either.
+    let in_use = lock_for_use(dir).ok().map(Arc::new);
     let path = dir.join(ABOUT);
     let text = match fs::read(&path) {
         Ok(text) => text,
@@ -240,7 +245,11 @@ async fn take(dir: &Path) -> Result<Option<Snapshot>, HostError> {
                 Some(about.state_sha256.clone()),
             )
         {
+            // Its age is the time since its last use; a cache on a read-only disk stays as it is.
+            let about_file = File::options().write(true).open(&path);
+            let _ = about_file.and_then(|file| file.set_modified(SystemTime::now()));
             return Ok(Some(Snapshot {
+                _in_use: in_use,
                 dir: dir.to_owned(),
                 machine: about.shape.machine,
                 facts: about.facts,
@@ -260,6 +269,34 @@ fn join<T>(result: Result<T, tokio::task::JoinError>) -> Result<T, HostError> {
         doing: "hash the snapshot",
         source: io::Error::other(error),
     })
+}
+
+/// Where snapshots are in a cache.
+pub(crate) fn shelf(cache: &Path) -> PathBuf {
+    cache.join("snapshots")
+}
+
+/// The time since the snapshot in `dir` was last used; `None` if there is no snapshot.
+pub(crate) fn idle(dir: &Path, now: SystemTime) -> Option<Duration> {
+    if dir.extension().is_some() {
+        return None;
+    }
+    let used = fs::metadata(dir.join(ABOUT)).and_then(|about| about.modified());
+    Some(now.duration_since(used.ok()?).unwrap_or_default())
+}
+
+/// A lock that all who use the snapshot in `dir` share, beside the one of those who make it.
+pub(crate) fn lock_for_use(dir: &Path) -> io::Result<File> {
+    let file = File::create(dir.with_extension("used.lock"))?;
+    file.lock_shared()?;
+    Ok(file)
+}
+
+/// The same lock for one alone: `None` while somebody uses the snapshot.
+pub(crate) fn lock_for_removal(dir: &Path) -> Option<File> {
+    let file = File::create(dir.with_extension("used.lock")).ok()?;
+    file.try_lock().ok()?;
+    Some(file)
 }
 
 /// An empty folder.

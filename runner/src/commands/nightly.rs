@@ -1,12 +1,15 @@
 //! `tunfarm nightly`: a run that is held against the nights before it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tunfarm_drivers::Store;
 use tunfarm_images::Cache;
+use tunfarm_machine::prune_snapshots;
 use tunfarm_reports::history::Turn;
 use tunfarm_reports::sentence::sentences;
+use tunfarm_reports::text::counted;
 
 use super::run::{self, Performed};
 use crate::cli::{Nightly, Run};
@@ -43,12 +46,24 @@ pub fn run(arguments: Nightly) -> Result<u8> {
     Ok(status(&ran))
 }
 
-fn prune(root: &std::path::Path, days: u64, gigabytes: u64) -> tunfarm_images::Result<()> {
+/// Snapshots go first: booting again is cheaper than downloading again, and each takes as much as
+/// a kernel's package.
+fn prune(root: &Path, days: u64, gigabytes: u64) -> Result<()> {
     let age = Duration::from_secs(days * 24 * 60 * 60);
-    let pruned = Cache::open(root)?.prune(age, gigabytes * 1_000_000_000)?;
-    if !pruned.removed.is_empty() {
-        let (files, freed) = (pruned.removed.len(), pruned.freed_bytes() / 1_000_000);
-        eprintln!("cache: {files} files removed, {freed} MB");
+    let bytes = gigabytes * 1_000_000_000;
+    let cache = Cache::open(root)?;
+    let folders = Store::new(cache.clone()).prune(age)?;
+    let snapshots = prune_snapshots(root, age, bytes / 2)
+        .with_context(|| format!("cannot remove snapshots from {}", root.display()))?;
+    let files = cache.prune(age, bytes.saturating_sub(snapshots.kept_bytes))?;
+    if folders + snapshots.removed + files.removed.len() > 0 {
+        let freed = (snapshots.freed_bytes + files.freed_bytes()) / 1_000_000;
+        eprintln!(
+            "cache: {}, {} and {} removed, {freed} MB of files and snapshots",
+            counted(files.removed.len(), "file"),
+            counted(snapshots.removed, "snapshot"),
+            counted(folders, "build folder"),
+        );
     }
     Ok(())
 }
