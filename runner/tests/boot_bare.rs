@@ -11,7 +11,7 @@ mod source;
 use std::path::{Path, PathBuf};
 
 use common::run_in;
-use source::{BASE, Change, Repository, edited, edited_by, kept};
+use source::{BASE, Change, Repository, edited, edited_by};
 use tunfarm::bisect::git::Worktree;
 use tunfarm_build::{Builder, Config};
 use tunfarm_drivers::edit::Files;
@@ -52,8 +52,7 @@ const WAITING: [&str; 3] = ["closing", "closing-bulk", "fin-wait-1"];
 
 /// Builds a kernel with these files in place of the source's own.
 fn build(repository: &Repository, name: &str, files: Files) -> PathBuf {
-    let dir = kept().join("bare");
-    std::fs::create_dir_all(&dir).expect("a folder");
+    let dir = repository.beside("bare");
     let commit = match files.is_empty() {
         true => BASE.to_owned(),
         false => {

@@ -201,7 +201,7 @@ fn the_commit_is_found_and_a_killed_search_finds_the_same() {
     assert_eq!(commits.len(), COMMITS);
     let search = Search {
         tree: repository.dir.clone(),
-        dir: tempfile::tempdir_in(source::kept()).expect("a folder"),
+        dir: tempfile::tempdir_in(repository.beside("searches")).expect("a folder"),
         old: source::BASE.to_owned(),
         new: commits[COMMITS - 1].clone(),
     };

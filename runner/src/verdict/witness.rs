@@ -264,8 +264,8 @@ pub(super) fn mechanism(
     };
     let asks_whose = kernel.is_some_and(|k| k >= ASKS_WHOSE);
     let busy = seen.or(asks_whose.then_some(Mechanism::EbusyOwned));
-    let refusals = evidence.probe.iter().flatten().map(|c| c.returned);
-    match refusals.filter(|r| *r != 0).next_back() {
+    let mut returns = evidence.probe.iter().flatten().map(|c| c.returned);
+    match returns.rfind(|r| *r != 0) {
         Some(EAGAIN) => return Some(Mechanism::Eagain),
         Some(EBUSY) => return busy,
         Some(_) => return None,

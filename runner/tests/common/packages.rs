@@ -1,5 +1,7 @@
 //! Kernels of the archive taken out of their packages, as somebody has them who built some.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

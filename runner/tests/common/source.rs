@@ -22,8 +22,8 @@ const SERIES: &str = "6.12";
 /// The commit that is Debian's source as it is.
 pub const BASE: &str = "debian";
 
-/// What tests keep from one run to the next.
-pub fn kept() -> PathBuf {
+/// What tests keep from one run to the next, in a folder for each version of the source.
+fn kept() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernels");
     fs::create_dir_all(&dir).expect("a folder for kernels");
     dir
@@ -54,10 +54,18 @@ impl Repository {
         let archive = Archive::open(&ArchiveOptions::default(), cache, Arc::new(()));
         let archive = archive.expect("an archive");
         let package = source_package(&archive, SUITE, SERIES).expect("a source package");
-        let dir = kept.join(format!("linux-{}", package.version));
+        let of_version = kept.join(&package.version);
+        let dir = of_version.join("linux");
         if !dir.exists() {
-            let next = kept.join("source.next");
-            let _ = fs::remove_dir_all(&next);
+            // An older version's source and builds are of no use any more.
+            for entry in fs::read_dir(&kept).expect("the folder") {
+                let old = entry.expect("an entry").path();
+                if old.is_dir() {
+                    fs::remove_dir_all(old).expect("it goes");
+                }
+            }
+            fs::create_dir_all(&of_version).expect("a folder");
+            let next = of_version.join("next");
             unpack_source(&archive, &package, &next).expect("its source");
             for typed in [
                 &["init", "--quiet", "--initial-branch", BASE][..],
@@ -74,6 +82,13 @@ impl Repository {
             fs::rename(&next, &dir).expect("the source's folder");
         }
         Repository { dir }
+    }
+
+    /// A folder for what is built of this version, kept with its source.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        let dir = self.dir.with_file_name(name);
+        fs::create_dir_all(&dir).expect("a folder");
+        dir
     }
 
     /// A file as a revision has it.
