@@ -2,6 +2,8 @@
 //! calls it.
 
 mod common;
+#[path = "common/packages.rs"]
+mod packages;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -103,6 +105,56 @@ fn a_killed_search_goes_on_and_finds_the_neighbours_that_differ() {
         whole.stdout.contains("≠ TcpExtBeyondWindow"),
         "{}",
         whole.stdout
+    );
+}
+
+#[test]
+fn a_folder_of_kernels_is_searched_in_the_order_of_their_releases() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let place = dir.path().join("kernels");
+    std::fs::create_dir(&place).expect("a folder");
+    let specs: Vec<&str> = KERNELS.lines().filter(|l| !l.starts_with('#')).collect();
+    // Their names say nothing about their order.
+    let mut releases = Vec::new();
+    for (name, spec) in ["d", "a", "c", "b"].into_iter().zip(specs) {
+        let files = packages::unpack(spec, &place);
+        std::fs::rename(files.vmlinuz, place.join(name)).expect("it moves");
+        releases.push(files.release);
+    }
+    std::fs::write(place.join("README"), "no kernel").expect("a file");
+    let ended: Ended = tunfarm(&[
+        "bisect",
+        "--kernels",
+        "kernels",
+        "--bad",
+        &releases[0],
+        "--good",
+        &releases[3],
+        "--scenario",
+        "beyond-window",
+        "--scenario-folder",
+        SCENARIOS,
+        "--out",
+        "out",
+    ])
+    .current_dir(dir.path())
+    .output()
+    .expect("tunfarm runs")
+    .into();
+    eprintln!("{}\n{}", ended.stderr, ended.stdout);
+    assert_eq!(ended.status, 0);
+    let [last, first, ..] = answer(&ended)[..] else {
+        panic!("{}", ended.stdout)
+    };
+    let begins = |line: &str, word: &str, release: &str| {
+        line.starts_with(&format!("{word}: {release} (path:"))
+    };
+    assert!(begins(last, "last broken", &releases[2]), "{last}");
+    assert!(begins(first, "first fixed", &releases[3]), "{first}");
+    assert!(
+        ended
+            .stdout
+            .contains("3 of 4 kernels booted (bound 4), 0 skipped")
     );
 }
 

@@ -19,6 +19,10 @@ struct Seen {
     /// What the probed function returned; `None` where there is no probe.
     probe: Option<&'static [i64]>,
     total_retrans: u32,
+    /// How often `skb_still_in_host_queue()` refused, as the kernel counts it.
+    host_queues: i64,
+    /// Sockets in use while the timer backs off, and after the end; `None` where memory is told.
+    in_use: Option<(u32, u32)>,
 }
 
 const FINS: &[f64] = &[
@@ -33,6 +37,8 @@ const STOCK: Seen = Seen {
     wmem_alloc: Some(0),
     probe: Some(&[0; 8]),
     total_retrans: 9,
+    host_queues: 0,
+    in_use: None,
 };
 
 const EXPECT: &str = "
@@ -72,7 +78,8 @@ impl Seen {
                 "remote": "192.0.2.1:5000", "state": state, "timer": "on", "rto_us": rto_ms * 1000,
                 "backoff": backoff, "total_retrans": self.total_retrans.min(backoff + 1),
                 "wmem_alloc": if backoff > 0 { self.wmem_alloc } else { Some(0) },
-                "wmem_queued": 896,
+                "wmem_queued": self.wmem_alloc.map(|_| 896),
+                "sockets_in_use": self.in_use.map(|(before, _)| before),
             }))
             .expect("a sample")
         };
@@ -87,6 +94,7 @@ impl Seen {
         samples.push(
             serde_json::from_value(serde_json::json!({
                 "t_us": 157_100_000, "local": "192.168.0.1:8080", "remote": "192.0.2.1:5000", "state": "GONE",
+                "sockets_in_use": self.in_use.map(|(_, after)| after),
             }))
             .expect("a sample"),
         );
@@ -94,6 +102,10 @@ impl Seen {
             ("TcpExtTCPTimeouts".to_owned(), self.timeouts),
             ("TcpRetransSegs".to_owned(), self.retrans_segs),
             ("TcpExtTCPAbortOnTimeout".to_owned(), 1),
+            (
+                "TcpExtTCPSpuriousRtxHostQueues".to_owned(),
+                self.host_queues,
+            ),
         ]);
         let call = |(n, returned): (usize, &i64)| ProbeCall {
             t: n as f64,
@@ -189,13 +201,12 @@ fn two_six_thirty_two_repeats_its_fin_once_and_still_has_the_bug() {
         wmem_alloc: None,
         probe: None,
         total_retrans: 1,
+        ..STOCK
     };
-    assert_eq!(
-        old.judged().status,
-        Status::OrphanBug,
-        "{:#?}",
-        old.judged()
-    );
+    let verdict = old.judged();
+    assert_eq!(verdict.status, Status::OrphanBug, "{verdict:#?}");
+    // There was no other test then.
+    assert_eq!(verdict.mechanism, Some(Mechanism::Eagain));
 }
 
 #[test]
@@ -209,10 +220,73 @@ fn three_sixteen_shows_the_symptom_though_the_driver_orphans() {
         wmem_alloc: Some(0),
         probe: None,
         total_retrans: 0,
+        ..STOCK
     };
     let verdict = stock_316.judged();
     assert_eq!(verdict.status, Status::OrphanBug, "{verdict:#?}");
     assert_eq!(verdict.mechanism, Some(Mechanism::EbusyOrphaned));
+}
+
+/// A kernel without kprobes and socket diagnosis: nothing returns a number, no memory is told.
+fn bare(host_queues: i64, in_use: Option<(u32, u32)>) -> Judgement {
+    Seen {
+        wmem_alloc: None,
+        probe: None,
+        host_queues,
+        in_use,
+        ..NO_ORPHAN
+    }
+    .judged()
+}
+
+#[test]
+fn on_a_bare_kernel_its_own_count_and_the_sockets_end_tell_the_mechanism() {
+    // Freed or not with its connection: whose the packet in tun's queue was.
+    let owned = bare(9, Some((3, 3)));
+    assert_eq!(owned.status, Status::OrphanBug, "{owned:#?}");
+    assert_eq!(owned.mechanism, Some(Mechanism::EbusyOwned));
+    let orphaned = bare(9, Some((3, 2)));
+    assert_eq!(orphaned.status, Status::OrphanBug, "{orphaned:#?}");
+    assert_eq!(orphaned.mechanism, Some(Mechanism::EbusyOrphaned));
+    // Nothing tells whose it was, but TCP asks for it.
+    assert_eq!(bare(9, None).mechanism, Some(Mechanism::EbusyOwned));
+    // Nothing tells which test it was.
+    assert_eq!(bare(0, None).mechanism, None);
+}
+
+#[test]
+fn an_old_kernel_counts_a_socket_only_until_it_is_closed() {
+    // So that its count says nothing about who owns what.
+    let seen = |kernel, in_use| {
+        Seen {
+            kernel,
+            wmem_alloc: None,
+            probe: None,
+            host_queues: 9,
+            in_use: Some(in_use),
+            ..NO_ORPHAN
+        }
+        .judged()
+        .mechanism
+    };
+    assert_eq!(seen("4.9.0-19-amd64", (3, 2)), Some(Mechanism::EbusyOwned));
+    assert_eq!(
+        seen("4.16.0-1-amd64", (3, 2)),
+        Some(Mechanism::EbusyOrphaned)
+    );
+    assert_eq!(seen("3.16.85", (3, 3)), None);
+}
+
+#[test]
+fn the_kernels_own_count_outweighs_the_version() {
+    // 5.10 has both tests; it counts what the younger one refuses.
+    let counted = Seen {
+        kernel: "5.10.0-30-cloud-amd64",
+        probe: None,
+        host_queues: 9,
+        ..NO_ORPHAN
+    };
+    assert_eq!(counted.judged().mechanism, Some(Mechanism::EbusyOwned));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use tunfarm_protocol::KernelFacts;
 
 use crate::collectors::Equipment;
-use crate::modules::{Index, load_named};
+use crate::modules::{Index, load_first, load_named};
 use crate::mounts::Mounted;
 use crate::probe::Probe;
 use crate::sampler::{MEANS, Means};
@@ -15,7 +15,7 @@ use crate::{driver, ss, sys};
 ///
 /// `open_tun` also loads a tun module to ask for its features (see [`driver::describe`]).
 pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts, Equipment) {
-    let mut notes = Vec::new();
+    let (initrd_modules, mut notes) = load_first(index);
     // What is no module of this kernel is either built in or shows as missing below.
     for module in ["af_packet", "ipv6", "inet_diag", "tcp_diag"] {
         if index.source(module).is_some()
@@ -79,6 +79,7 @@ pub fn gather(mounted: &Mounted, index: &Index, open_tun: bool) -> (KernelFacts,
         packet_sockets,
         kprobe_events: probe.is_some(),
         ipv6,
+        initrd_modules,
         netns: sys::exists("/proc/self/ns/net"),
         sysfs: mounted.sysfs,
         devtmpfs: mounted.devtmpfs,

@@ -102,7 +102,7 @@ fn watch(
             match source.sockets() {
                 Ok(sockets) => {
                     let pending: Vec<Pending> = sockets.iter().filter_map(pending).collect();
-                    let changed = history.update(now / 1000, sockets);
+                    let changed = history.update(now / 1000, sockets, source.in_use());
                     pace.sampled(now, changed, pending.into_iter());
                 }
                 Err(e) => {

@@ -100,7 +100,7 @@ impl Archive {
                 let all = self.all_offers()?;
                 let matching = choose_exact(&all, version, *flavour);
                 if matching.is_empty() {
-                    return Err(no_kernel(spec, nearest_offers(&all, version, *flavour)));
+                    return Err(no_kernel(spec, no_such(&all, version, *flavour)));
                 }
                 matching
             }
@@ -108,17 +108,14 @@ impl Archive {
                 return Err(no_kernel(spec, "it is not one of the archive".to_owned()));
             }
         };
-        let lacking = found.last().and_then(|offer| offer.lacks.clone());
+        let newest = found.last().cloned();
         found.retain(|offer| offer.lacks.is_none());
         found.reverse();
-        match lacking {
-            Some(package) if found.is_empty() => Err(no_kernel(
-                spec,
-                format!(
-                    "the archive's index does not list {package} (any more), which holds a part \
-                     of it; if you have the packages, use deb:FILE,FILE"
-                ),
-            )),
+        match newest {
+            Some(offer) if found.is_empty() => {
+                let why = lacks_a_part(&offer, &self.kernels()?);
+                Err(no_kernel(spec, why))
+            }
             _ => Ok(found),
         }
     }
@@ -259,7 +256,27 @@ fn choose_exact(all: &[Offer], wanted: &str, flavour: Flavour) -> Vec<Offer> {
     found
 }
 
-/// The two kernels between which the wanted one would stand, for the message.
+/// Why a kernel that is listed cannot be had: one of its packages is in no index.
+fn lacks_a_part(offer: &Offer, all: &[Offer]) -> String {
+    let part = offer.lacks.as_deref().unwrap_or_default();
+    let version = &offer.image.version;
+    format!(
+        "the archive lists {}, but no index lists {part} {version} (any more), which holds a part \
+         of it, so it cannot be fetched; nearest: {}; if you have the packages, use deb:FILE,FILE",
+        offer.image.name,
+        nearest_offers(all, version, offer.flavour)
+    )
+}
+
+/// Why there is no such kernel.
+fn no_such(all: &[Offer], wanted: &str, flavour: Flavour) -> String {
+    match nearest_offers(all, wanted, flavour).as_str() {
+        "" => format!("the archive has no {flavour} kernels at all"),
+        nearest => format!("the archive does not have it (any more); nearest: {nearest}"),
+    }
+}
+
+/// The two kernels between which the wanted one would stand, for a message.
 fn nearest_offers(all: &[Offer], wanted: &str, flavour: Flavour) -> String {
     let same: Vec<_> = all
         .iter()
@@ -273,13 +290,7 @@ fn nearest_offers(all: &[Offer], wanted: &str, flavour: Flavour) -> String {
         .filter_map(|i| same.get(*i))
         .map(|offer| format!("`{}`", offer.spec()))
         .collect();
-    match names.is_empty() {
-        true => format!("the archive has no {flavour} kernels at all"),
-        false => format!(
-            "the archive does not have it (any more); nearest: {}",
-            names.join(", ")
-        ),
-    }
+    names.join(", ")
 }
 
 #[cfg(test)]
@@ -396,7 +407,21 @@ mod tests {
         assert_eq!(found("6.1"), ["6.1.0-9", "6.1.0-47", "6.1.0-50"]);
         assert_eq!(found("6.1.171"), [""; 0]);
         assert_eq!(found("6.1.1"), [""; 0]);
-        let near = nearest_offers(&all, "6.1.171", Flavour::Cloud);
+        let near = no_such(&all, "6.1.171", Flavour::Cloud);
         assert!(near.ends_with("nearest: `debian:6.1.0-47-cloud`, `debian:6.1.0-50-cloud`"));
+        assert!(no_such(&[], "6.1", Flavour::Rt).ends_with("no rt kernels at all"));
+    }
+
+    #[test]
+    fn a_listed_kernel_without_its_modules_is_said_so() {
+        let all = offers(&archive());
+        let lacking = all.iter().find(|offer| offer.lacks.is_some());
+        let lacking = lacking.expect("an image whose parts are not listed");
+        assert_eq!(
+            lacks_a_part(lacking, &all),
+            "the archive lists linux-image-7.4-amd64, but no index lists linux-binary-7.4-amd64 \
+             7.4-1 (any more), which holds a part of it, so it cannot be fetched; nearest: \
+             `debian:6.18-generic`; if you have the packages, use deb:FILE,FILE"
+        );
     }
 }

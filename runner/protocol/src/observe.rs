@@ -99,6 +99,10 @@ pub struct Sample {
     /// `sk_rmem_alloc` (`skmem` `r`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rmem_alloc: Option<u32>,
+    /// Sockets of the whole machine that are not freed (`used` in `/proc/net/sockstat`), where
+    /// the socket's own memory is not told. Also told when the socket is `GONE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockets_in_use: Option<u32>,
 }
 
 /// What a guest found out about its kernel before it said "ready".
@@ -125,6 +129,8 @@ pub struct KernelFacts {
     pub kprobe_events: bool,
     /// IPv6.
     pub ipv6: bool,
+    /// Modules that were asked for with `initrd-modules=` and are loaded or built in.
+    pub initrd_modules: Vec<String>,
     /// Network namespaces.
     pub netns: bool,
     /// sysfs is there.

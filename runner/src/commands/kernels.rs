@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tunfarm::farm::{self, Farm};
-use tunfarm::run::Lab;
 use tunfarm_images::{Archive, ArchiveOptions, Cache, Kernel, KernelSpec, Offer, Progress, Step};
 use tunfarm_protocol::KernelFacts;
 
@@ -114,11 +113,8 @@ fn probe(specs: &[String], source: &Source) -> Result<u8> {
         let (events, _nobody) = std::sync::mpsc::channel();
         let farm = Farm::open(setup, events).await.context(INFRA)?;
         for spec in specs {
-            match farm.prepare(spec, &[], 0).await {
-                Ok(kernel) => {
-                    let machine = kernel.snapshot.snapshot.machine.word();
-                    print!("{}", facts(&kernel.snapshot.snapshot.facts, machine));
-                }
+            match farm.probe(spec).await {
+                Ok(kernel) => print!("{}", facts(&kernel.facts, kernel.machine.word())),
                 Err(trouble) => {
                     eprintln!("tunfarm: {spec}: {}", trouble.reason);
                     status = INFRA.0;
@@ -169,6 +165,10 @@ fn facts(facts: &KernelFacts, machine: &str) -> String {
         .iter()
         .map(|(name, value)| format!("{name:<20} {value}\n"))
         .collect();
+    if !facts.initrd_modules.is_empty() {
+        let modules = facts.initrd_modules.join(" ");
+        out.push_str(&format!("{:<20} {modules}\n", "initrd modules"));
+    }
     for note in &facts.notes {
         out.push_str(&format!("{:<20} {note}\n", "note"));
     }

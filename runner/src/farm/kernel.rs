@@ -7,7 +7,7 @@ use tunfarm_drivers::archive::DebianPackages;
 use tunfarm_drivers::edit::{self, Expected, shipped};
 use tunfarm_drivers::{DriverSpec, Drivers, TargetKernel};
 use tunfarm_images::{Image, Kernel, KernelSpec};
-use tunfarm_machine::{BootError, BootSpec};
+use tunfarm_machine::{BootError, BootSpec, Snapshot};
 use tunfarm_reports::model::{DriverInfo, Event, IsBug, KernelInfo, Seeded, Status};
 
 use super::{BootedKernel, Farm};
@@ -16,6 +16,9 @@ use crate::run::{PreparedDriver, PreparedKernel, Trouble};
 /// Guest memory in MiB: the initramfs is in it twice while it is unpacked.
 const MEMORY_MB: u32 = 256;
 
+/// On its kernel's command line, tells a guest that it is only asked what that kernel has.
+const PROBE_WORD: &str = "tunfarm.probe";
+
 impl Farm {
     pub(super) async fn prepare_kernel(
         &self,
@@ -23,6 +26,45 @@ impl Farm {
         drivers: &[String],
         slot: usize,
     ) -> Result<PreparedKernel<BootedKernel>, Trouble> {
+        let (kernel, image, snapshot) = self.boot(spec, String::new(), slot).await?;
+        let mut built = BTreeMap::new();
+        for spec in drivers {
+            built.insert(spec.clone(), self.driver(spec, &kernel).await);
+        }
+        let info = KernelInfo {
+            label: kernel.label.clone(),
+            spec: spec.to_owned(),
+            package_version: kernel.origin.as_ref().map(|o| o.version.clone()),
+            sha256: Some(kernel.vmlinuz_sha256.to_string()),
+            facts: Some(snapshot.facts.clone()),
+        };
+        let exact_spec = exact_spec(&kernel);
+        let snapshot = BootedKernel {
+            snapshot,
+            image,
+            exact_spec,
+        };
+        Ok(PreparedKernel {
+            info,
+            snapshot,
+            drivers: built,
+        })
+    }
+
+    /// Boots a kernel only to be asked what it has: its driver is loaded and asked too, which a
+    /// kernel that cells are forked from must not have. So its snapshot is one of its own.
+    pub async fn probe(&self, spec: &str) -> Result<Snapshot, Trouble> {
+        let (_, _, snapshot) = self.boot(spec, PROBE_WORD.to_owned(), 0).await?;
+        Ok(snapshot)
+    }
+
+    /// A kernel, the digest of its image, and the snapshot of its boot with `extra_cmdline`.
+    async fn boot(
+        &self,
+        spec: &str,
+        extra_cmdline: String,
+        slot: usize,
+    ) -> Result<(Kernel, String, Snapshot), Trouble> {
         let parsed: KernelSpec = spec.parse().map_err(infra)?;
         let archive = self.archive.clone();
         let kernel = blocking(move || archive.kernel(&parsed)).await?;
@@ -45,7 +87,7 @@ impl Farm {
             clock: self.clock,
             accel: self.accel,
             memory_mb: MEMORY_MB,
-            extra_cmdline: String::new(),
+            extra_cmdline,
         };
         let snapshot = self
             .host
@@ -57,29 +99,7 @@ impl Farm {
             kernel: kernel.label.clone(),
             ms: began.elapsed().as_secs_f64() * 1e3,
         });
-
-        let mut built = BTreeMap::new();
-        for spec in drivers {
-            built.insert(spec.clone(), self.driver(spec, &kernel).await);
-        }
-        let info = KernelInfo {
-            label: kernel.label.clone(),
-            spec: spec.to_owned(),
-            package_version: kernel.origin.as_ref().map(|o| o.version.clone()),
-            sha256: Some(kernel.vmlinuz_sha256.to_string()),
-            facts: Some(snapshot.facts.clone()),
-        };
-        let exact_spec = exact_spec(&kernel);
-        let snapshot = BootedKernel {
-            snapshot,
-            image: image.digest,
-            exact_spec,
-        };
-        Ok(PreparedKernel {
-            info,
-            snapshot,
-            drivers: built,
-        })
+        Ok((kernel, image.digest, snapshot))
     }
 
     /// Builds a driver for a kernel, or finds it in the cache.

@@ -50,7 +50,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     let witnesses: Vec<WitnessReading> = Witness::ALL
         .into_iter()
         .filter(|w| case.spec.witnesses.contains(w))
-        .map(|w| witness::ask(w, case.evidence))
+        .map(|w| witness::ask(w, case.evidence, case.kernel))
         .collect();
     let mut judgement = Judgement {
         status: Status::Clean,

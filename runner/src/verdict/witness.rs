@@ -5,7 +5,7 @@
 //! 2.6.32 the first retransmission of a lone FIN still passes, and a driver may orphan only
 //! sometimes.
 
-use tunfarm_protocol::TimerKind;
+use tunfarm_protocol::{Sample, TimerKind};
 use tunfarm_reports::model::{Mechanism, WitnessReading, WitnessSays};
 use tunfarm_scenarios::{KernelVersion, Witness};
 
@@ -16,12 +16,16 @@ use crate::evidence::Evidence;
 const ENOUGH_TIMEOUTS: i64 = 3;
 
 /// Asks `witness`.
-pub(super) fn ask(witness: Witness, evidence: &Evidence) -> WitnessReading {
+pub(super) fn ask(
+    witness: Witness,
+    evidence: &Evidence,
+    kernel: Option<KernelVersion>,
+) -> WitnessReading {
     let (says, reading) = match witness {
         Witness::Capture => capture(evidence),
         Witness::Counters => counters(evidence),
         Witness::Retrans => retrans(evidence),
-        Witness::WmemAlloc => wmem_alloc(evidence),
+        Witness::WmemAlloc => wmem_alloc(evidence, kernel),
         Witness::Probe => probe(evidence),
     };
     WitnessReading {
@@ -110,17 +114,17 @@ fn retrans(evidence: &Evidence) -> (WitnessSays, String) {
     )
 }
 
-fn wmem_alloc(evidence: &Evidence) -> (WitnessSays, String) {
+fn wmem_alloc(evidence: &Evidence, kernel: Option<KernelVersion>) -> (WitnessSays, String) {
     let waiting: Vec<u32> = evidence
         .connection()
         .filter(|s| s.timer == Some(TimerKind::On) && s.backoff.is_some_and(|b| b > 0))
         .filter_map(|s| s.wmem_alloc)
         .collect();
     let (Some(least), Some(most)) = (waiting.iter().min(), waiting.iter().max()) else {
-        return (
+        return freed(evidence, kernel).unwrap_or((
             WitnessSays::Silent,
             "sk_wmem_alloc was not seen while the timer backed off".into(),
-        );
+        ));
     };
     let samples = waiting.len();
     if *most == 0 {
@@ -155,6 +159,43 @@ fn wmem_alloc(evidence: &Evidence) -> (WitnessSays, String) {
         )
     }
 }
+
+/// Whether the socket was freed when its connection ended: what `sk_wmem_alloc` counts keeps it,
+/// and the machine's count of sockets shows that where nothing shows the memory itself.
+fn freed(evidence: &Evidence, kernel: Option<KernelVersion>) -> Option<(WitnessSays, String)> {
+    if kernel? < COUNTED_UNTIL_FREED {
+        return None;
+    }
+    let of_end = |sample: &&Sample| sample.state == "GONE";
+    let before = evidence.connection().take_while(|s| !of_end(s)).last()?;
+    // Only where TCP gave up: a socket that ends otherwise may still be in a TIME-WAIT.
+    if before.timer != Some(TimerKind::On) {
+        return None;
+    }
+    let before = before.sockets_in_use?;
+    let after = evidence.connection().find(of_end)?.sockets_in_use?;
+    Some(if after < before {
+        (
+            WitnessSays::Healthy,
+            format!("the socket was freed with its connection ({before} in use, then {after})"),
+        )
+    } else {
+        (
+            WitnessSays::Bug,
+            format!(
+                "the socket outlived its connection, so sk_wmem_alloc held it ({before} in use, \
+                 then {after})"
+            ),
+        )
+    })
+}
+
+/// The first series that counts a socket until it is freed, and not until it is closed.
+const COUNTED_UNTIL_FREED: KernelVersion = KernelVersion {
+    major: 4,
+    minor: 16,
+    patch: 0,
+};
 
 fn probe(evidence: &Evidence) -> (WitnessSays, String) {
     let Some(calls) = &evidence.probe else {
@@ -200,44 +241,71 @@ fn errno(returned: i64) -> String {
     }
 }
 
-/// What refused the retransmissions. The probe knows; without it, whether `sk_wmem_alloc` stays up
-/// tells ownership from the rest, and the version tells whether TCP still had the older of the two
-/// tests: `tcp_retransmit_skb()` compared `sk_wmem_alloc` with what is queued until 5.12.
+/// What refused the retransmissions.
+///
+/// Which test it was, the probe knows; without it the kernel's own count of refusals by
+/// `skb_still_in_host_queue()`, and where that has not moved, the version: `tcp_retransmit_skb()`
+/// had no other test than that of `sk_wmem_alloc` before 3.15, and has none of it since 5.12.
+/// Whether the packet still belonged to the socket, `sk_wmem_alloc` tells, and where that is not
+/// seen, that TCP asks for it since 3.18.
 pub(super) fn mechanism(
     readings: &[WitnessReading],
     evidence: &Evidence,
     kernel: Option<KernelVersion>,
 ) -> Option<Mechanism> {
-    let says = |witness: Witness| {
-        readings
-            .iter()
-            .find(|r| r.witness == witness.word())
-            .map(|r| r.says)
-    };
-    let owned = says(Witness::WmemAlloc) != Some(WitnessSays::Healthy);
-    let mut refusals = evidence
-        .probe
+    let memory = readings
         .iter()
-        .flatten()
-        .map(|c| c.returned)
-        .filter(|r| *r != 0);
-    match refusals.next_back() {
-        Some(EAGAIN) => Some(Mechanism::Eagain),
-        Some(EBUSY) if owned => Some(Mechanism::EbusyOwned),
-        Some(EBUSY) => Some(Mechanism::EbusyOrphaned),
-        Some(_) => None,
-        None if !owned => Some(Mechanism::EbusyOrphaned),
-        None if says(Witness::WmemAlloc) == Some(WitnessSays::Bug) => {
-            let compared = kernel? < LAST_COMPARED && exceeds_queued(evidence);
-            Some(if compared {
-                Mechanism::Eagain
-            } else {
-                Mechanism::EbusyOwned
-            })
+        .find(|r| r.witness == Witness::WmemAlloc.word())
+        .map_or(WitnessSays::Silent, |r| r.says);
+    let seen = match memory {
+        WitnessSays::Healthy => Some(Mechanism::EbusyOrphaned),
+        WitnessSays::Bug => Some(Mechanism::EbusyOwned),
+        WitnessSays::Silent => None,
+    };
+    let asks_whose = kernel.is_some_and(|k| k >= ASKS_WHOSE);
+    let busy = seen.or(asks_whose.then_some(Mechanism::EbusyOwned));
+    let mut returns = evidence.probe.iter().flatten().map(|c| c.returned);
+    match returns.rfind(|r| *r != 0) {
+        Some(EAGAIN) => return Some(Mechanism::Eagain),
+        Some(EBUSY) => return busy,
+        Some(_) => return None,
+        None => {}
+    }
+    if counted_busy(evidence) {
+        return busy;
+    }
+    if kernel.is_some_and(|k| k < FIRST_BUSY) {
+        return Some(Mechanism::Eagain);
+    }
+    match seen? {
+        Mechanism::EbusyOwned if kernel? < LAST_COMPARED && exceeds_queued(evidence) => {
+            Some(Mechanism::Eagain)
         }
-        None => None,
+        busy => Some(busy),
     }
 }
+
+/// Whether the kernel counted as many refusals as make the bug: each is one that found the
+/// segment's clone still in this host's queues.
+fn counted_busy(evidence: &Evidence) -> bool {
+    let refused = evidence.counter("TcpExtTCPSpuriousRtxHostQueues");
+    let due = timeouts(evidence);
+    matches!((refused, due), (Some(n), Some(due)) if n >= 2 && n * 3 >= due)
+}
+
+/// The first series in which TCP looks whether a segment's clone is still queued.
+const FIRST_BUSY: KernelVersion = KernelVersion {
+    major: 3,
+    minor: 15,
+    patch: 0,
+};
+
+/// The first series in which it also looks whether the clone is still the socket's.
+const ASKS_WHOSE: KernelVersion = KernelVersion {
+    major: 3,
+    minor: 18,
+    patch: 0,
+};
 
 /// The first series without the comparison of `sk_wmem_alloc`.
 const LAST_COMPARED: KernelVersion = KernelVersion {

@@ -1,10 +1,12 @@
 //! Kernel modules: which there are, loading them, and why one would not load.
 
+mod first;
 mod index;
 mod load;
 mod modprobe;
 mod refusal;
 
+pub use first::load_first;
 pub use index::{Index, Source};
 pub use load::{load_file, load_named};
 pub use modprobe::run as modprobe;

@@ -23,7 +23,8 @@ pub struct History {
 
 impl History {
     /// Takes what is there at `t_us`; true if anything but the passing of time has changed.
-    pub fn update(&mut self, t_us: i64, sockets: Vec<Sample>) -> bool {
+    /// `in_use` are the machine's sockets after these were looked at.
+    pub fn update(&mut self, t_us: i64, sockets: Vec<Sample>, in_use: Option<u32>) -> bool {
         let mut before = std::mem::take(&mut self.live);
         let mut changed = false;
         for mut sample in sockets {
@@ -45,6 +46,7 @@ impl History {
             let mut gone = Sample {
                 t_us,
                 state: GONE.to_owned(),
+                sockets_in_use: in_use,
                 ..nothing()
             };
             (gone.local, gone.remote) = (old.local, old.remote);
@@ -85,11 +87,13 @@ fn nothing() -> Sample {
     blank(nowhere, nowhere)
 }
 
-/// Whether two samples of a socket say something different, apart from the timer running down.
+/// Whether two samples of a socket say something different, apart from the timer running down and
+/// from other sockets.
 fn differ(old: &Sample, new: &Sample) -> bool {
     let timeless = |s: &Sample| Sample {
         t_us: 0,
         timer_ms: None,
+        sockets_in_use: None,
         ..s.clone()
     };
     timeless(old) != timeless(new)
@@ -118,10 +122,10 @@ mod tests {
     #[test]
     fn only_changes_are_lines_and_the_end_is_one() {
         let mut h = History::default();
-        assert!(h.update(10, vec![socket("ESTAB", 500)]));
-        assert!(!h.update(20, vec![socket("ESTAB", 400)]));
-        assert!(h.update(30, vec![socket("CLOSING", 300)]));
-        assert!(!h.update(40, vec![socket("CLOSING", 200)]));
+        assert!(h.update(10, vec![socket("ESTAB", 500)], None));
+        assert!(!h.update(20, vec![socket("ESTAB", 400)], None));
+        assert!(h.update(30, vec![socket("CLOSING", 300)], None));
+        assert!(!h.update(40, vec![socket("CLOSING", 200)], None));
         assert_eq!(
             story(h, 10),
             [
@@ -135,16 +139,34 @@ mod tests {
     #[test]
     fn a_socket_that_vanished_is_gone_once() {
         let mut h = History::default();
-        h.update(1, vec![socket("CLOSING", 9)]);
-        assert!(h.update(2, vec![]));
-        assert!(!h.update(3, vec![]));
+        h.update(1, vec![socket("CLOSING", 9)], None);
+        assert!(h.update(2, vec![], None));
+        assert!(!h.update(3, vec![], None));
         assert_eq!(story(h, 0), [(1, "CLOSING".into()), (2, "GONE".into())]);
+    }
+
+    #[test]
+    fn an_end_tells_how_many_sockets_are_left() {
+        let mut h = History::default();
+        let mut one = socket("CLOSING", 9);
+        one.sockets_in_use = Some(3);
+        h.update(1, vec![one.clone()], Some(3));
+        // Somebody else's socket is no news of this one.
+        one.sockets_in_use = Some(4);
+        assert!(!h.update(2, vec![one], Some(4)));
+        h.update(3, vec![], Some(3));
+        let told: Vec<_> = h.finish(0).0.iter().map(|s| s.sockets_in_use).collect();
+        assert_eq!(told, [Some(3), Some(3)]);
     }
 
     #[test]
     fn two_with_the_same_addresses_are_one() {
         let mut h = History::default();
-        h.update(1, vec![socket("FIN-WAIT-2", 1), socket("TIME-WAIT", 2)]);
+        h.update(
+            1,
+            vec![socket("FIN-WAIT-2", 1), socket("TIME-WAIT", 2)],
+            None,
+        );
         assert_eq!(story(h, 0), [(1, "FIN-WAIT-2".into())]);
     }
 }

@@ -125,6 +125,7 @@ pub fn blank(local: SocketAddr, remote: SocketAddr) -> Sample {
         wmem_queued: None,
         sndbuf: None,
         rmem_alloc: None,
+        sockets_in_use: None,
     }
 }
 

@@ -93,6 +93,14 @@ impl Sampler {
         Ok(sockets)
     }
 
+    /// Sockets of the machine that are not freed, where nothing better tells of their memory.
+    pub fn in_use(&self) -> Option<u32> {
+        match self {
+            Sampler::SockDiag(..) | Sampler::TcpDiag(_) => None,
+            Sampler::ProcFs => procfs::in_use(),
+        }
+    }
+
     fn everything(&mut self) -> io::Result<Vec<Sample>> {
         match self {
             Sampler::SockDiag(socket, family) => socket.dump(&Request::by_family(*family)),

@@ -1,6 +1,7 @@
 //! `/proc/net/tcp` and `tcp6`, for kernels without inet_diag.
 //!
-//! Times there are in hundredths of a second (`USER_HZ`), and memory is not told.
+//! Times there are in hundredths of a second (`USER_HZ`), and memory is not told. What tells of it
+//! is when a socket is freed, which its memory that a device still holds delays.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,10 +13,28 @@ use crate::sys;
 
 /// All TCP sockets of both families.
 pub fn sockets() -> io::Result<Vec<Sample>> {
+    // Before the sockets: one that ends meanwhile is still counted.
+    let sockets_in_use = in_use();
     let mut text = sys::read_net("tcp")?;
     // A kernel without IPv6 has no such file.
     text.push_str(&sys::read_net("tcp6").unwrap_or_default());
-    Ok(text.lines().filter_map(parse).collect())
+    let told = |sample| Sample {
+        sockets_in_use,
+        ..sample
+    };
+    Ok(text.lines().filter_map(parse).map(told).collect())
+}
+
+/// Sockets of the machine that are not freed. Since 4.16 a socket is counted until its last byte
+/// of memory is back, before until it was closed.
+pub fn in_use() -> Option<u32> {
+    used(&sys::read_net("sockstat").ok()?)
+}
+
+/// `sockets: used 5`.
+fn used(sockstat: &str) -> Option<u32> {
+    let line = sockstat.lines().next()?;
+    line.strip_prefix("sockets: used ")?.trim().parse().ok()
 }
 
 /// One line; `None` for the heading and for what is no socket.
@@ -111,6 +130,13 @@ mod tests {
             address(mapped).unwrap().to_string(),
             "[::ffff:192.168.0.1]:80"
         );
+    }
+
+    #[test]
+    fn sockets_in_use_are_counted() {
+        assert_eq!(used("sockets: used 5\nTCP: inuse 1 orphan 0\n"), Some(5));
+        assert_eq!(used("TCP: inuse 1\n"), None);
+        assert_eq!(used(""), None);
     }
 
     #[test]

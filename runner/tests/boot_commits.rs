@@ -1,0 +1,260 @@
+//! A search over commits of a real kernel source: some that do not build, one that does not boot,
+//! and one that loses the orphan call; killed in a build and in a run, it goes on.
+
+mod common;
+#[path = "common/source.rs"]
+mod source;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use common::{Ended, tunfarm};
+use source::{Change, Repository, edited, edited_by};
+use tunfarm_drivers::edit::Files;
+
+const COMMITS: usize = 68;
+/// Does not boot. git tries the one in the middle first.
+const NO_BOOT: usize = 34;
+/// Do not build.
+const BROKEN: [usize; 2] = [35, 36];
+/// From here on only the driver changes …
+const DRIVER_ALONE: usize = 38;
+/// … and in this one it loses the call.
+const CULPRIT: usize = 43;
+const CULPRITS_SUBJECT: &str = "tun: queue packets as they come";
+/// The last that changes the driver alone.
+const DRIVER_ALONE_UNTIL: usize = 48;
+
+const TUN: &str = "drivers/net/tun.c";
+const MAIN: &str = "init/main.c";
+const TCP: [&str; 3] = [
+    "net/ipv4/tcp_output.c",
+    "net/ipv4/tcp_timer.c",
+    "net/ipv4/tcp_input.c",
+];
+
+const PANIC: &str = "
+about: the kernel's start ends in a panic
+shows: a commit that does not boot
+is_bug: false
+expect: other-failure
+edits:
+  - file: init/main.c
+    function: kernel_init_freeable
+    before: do_basic_setup
+    insert: |
+      panic(\"this revision does not boot\");
+";
+
+/// The history, oldest first; commit number `n` is at `n - 1`.
+fn history(repository: &Repository) -> Vec<Change> {
+    let mut paths = TCP.to_vec();
+    paths.extend([TUN, MAIN]);
+    let mut files = repository.files(&paths);
+    let main = files[Path::new(MAIN)].clone();
+    let mut changes = Vec::new();
+    for n in 1..=COMMITS {
+        let before = files.clone();
+        let subject = match n {
+            NO_BOOT => {
+                files = edited_by(&files, PANIC);
+                "init: look twice before going on".to_owned()
+            }
+            _ if n == BROKEN[0] => {
+                files.insert(MAIN.into(), main.clone());
+                append(
+                    &mut files,
+                    TUN,
+                    "int tun_seen(void) { return tun_count; }\n",
+                );
+                "tun: count packets".to_owned()
+            }
+            _ if n == BROKEN[1] + 1 => {
+                drop_end(
+                    &mut files,
+                    TUN,
+                    "int tun_seen(void) { return tun_count; }\n",
+                );
+                "tun: do not count packets".to_owned()
+            }
+            CULPRIT => {
+                files = edited(&files, "no-orphan");
+                CULPRITS_SUBJECT.to_owned()
+            }
+            DRIVER_ALONE..=DRIVER_ALONE_UNTIL => revise(&mut files, TUN, n),
+            _ => revise(&mut files, TCP[n % TCP.len()], n),
+        };
+        files_differ(&before, &files);
+        let changed = files.iter().filter(|(path, text)| before[*path] != **text);
+        changes.push(Change {
+            subject,
+            files: changed.map(|(p, t)| (p.clone(), t.clone())).collect(),
+        });
+    }
+    changes
+}
+
+/// A change that is in the object and does nothing.
+fn revise(files: &mut Files, path: &str, n: usize) -> String {
+    let name = path
+        .rsplit('/')
+        .next()
+        .expect("a name")
+        .trim_end_matches(".c");
+    append(
+        files,
+        path,
+        &format!("const int {name}_revision_{n} = {n};\n"),
+    );
+    format!("{name}: revision {n}")
+}
+
+fn append(files: &mut Files, path: &str, code: &str) {
+    files
+        .get_mut(Path::new(path))
+        .expect("a file")
+        .push_str(code);
+}
+
+fn drop_end(files: &mut Files, path: &str, code: &str) {
+    let text = files.get_mut(Path::new(path)).expect("a file");
+    *text = text.strip_suffix(code).expect("its end").to_owned();
+}
+
+fn files_differ(before: &Files, after: &Files) {
+    assert!(before != after, "a commit without a change");
+}
+
+struct Search {
+    tree: PathBuf,
+    dir: tempfile::TempDir,
+    old: String,
+    new: String,
+}
+
+impl Search {
+    fn begin(&self, out: &str) -> std::process::Command {
+        let tree = self.tree.to_str().expect("a plain path");
+        let mut command = tunfarm(&[
+            "bisect",
+            "--git",
+            tree,
+            "--good",
+            &self.old,
+            "--bad",
+            &self.new,
+            "--scenario",
+            "closing",
+            "--out",
+            out,
+        ]);
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    fn go_on(&self, out: &str) -> std::process::Command {
+        let mut command = tunfarm(&["bisect", "--out", out]);
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    /// Starts `command` and kills it as soon as `there` is a file; its words until then.
+    fn killed_at(&self, mut command: std::process::Command, there: impl Fn(&Path) -> bool) {
+        let mut child = command.spawn().expect("tunfarm starts");
+        wait_for(&mut child, || there(self.dir.path()));
+        child.kill().expect("SIGKILL");
+        child.wait().expect("a child");
+    }
+}
+
+/// Waits until something is so; the bound is for a search that hangs.
+fn wait_for(child: &mut Child, so: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(3600);
+    while !so() {
+        assert!(Instant::now() < patience, "it was never so");
+        let ended = child.try_wait().expect("a child");
+        assert!(ended.is_none(), "it ended too early: {ended:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The commit that was found, and what was tried: what has to be the same however often a search
+/// was killed. Whether a kernel or its module alone was built may differ.
+fn answer(ended: &Ended) -> String {
+    let mut lines = ended.stdout.lines();
+    let mut text = String::new();
+    for line in lines.by_ref().take(4) {
+        let _ = writeln!(text, "{line}");
+    }
+    let counts = lines.find(|line| line.contains(" commits tried, "));
+    let counts = counts.and_then(|line| Some(line.split_once(" skipped")?.0));
+    let _ = writeln!(text, "{} skipped", counts.expect("what was tried"));
+    text
+}
+
+#[test]
+fn the_commit_is_found_and_a_killed_search_finds_the_same() {
+    let repository = Repository::of_package();
+    let commits = repository.grow("bisected", &history(&repository));
+    assert_eq!(commits.len(), COMMITS);
+    let search = Search {
+        tree: repository.dir.clone(),
+        dir: tempfile::tempdir_in(repository.beside("searches")).expect("a folder"),
+        old: source::BASE.to_owned(),
+        new: commits[COMMITS - 1].clone(),
+    };
+
+    let whole = Ended::from(search.begin("whole").output().expect("tunfarm runs"));
+    eprintln!("{}\n{}", whole.stderr, whole.stdout);
+    assert_eq!(whole.status, 0);
+    let culprit = &commits[CULPRIT - 1];
+    let found = answer(&whole);
+    assert_eq!(
+        found,
+        format!(
+            "{culprit} is the first bad commit\nTest <test@example.org>\n2026-05-28\n\
+             {CULPRITS_SUBJECT}\n10 commits tried, 2 of them skipped\n"
+        )
+    );
+    for (n, why) in [(NO_BOOT, "does not boot"), (BROKEN[0], "does not build: ")] {
+        let id = &commits[n - 1][..12];
+        let mut lines = whole.stderr.lines().skip_while(|l| !l.contains(id));
+        let skipped = lines.find(|line| line.contains(" built in "));
+        let skipped = skipped.unwrap_or_else(|| panic!("{id} was not tried"));
+        assert!(
+            skipped.contains("skip (") && skipped.contains(why),
+            "{skipped}"
+        );
+    }
+    assert!(
+        whole.stderr.contains(", module built in "),
+        "the driver alone was never built"
+    );
+    assert!(
+        whole.stdout.contains("≠ verdict"),
+        "the neighbours are not side by side"
+    );
+
+    search.killed_at(search.begin("killed"), |dir| {
+        dir.join("killed/build/net/core/dev.o").exists()
+    });
+    let dir = search.dir.path();
+    assert!(
+        !dir.join("killed/build/arch/x86/boot/bzImage").exists(),
+        "the build was over"
+    );
+    search.killed_at(search.go_on("killed"), |dir| {
+        dir.join("killed/steps/02/cells").exists()
+    });
+    assert!(
+        !dir.join("killed/steps/02/results.json").exists(),
+        "the run was over"
+    );
+    let resumed = Ended::from(search.go_on("killed").output().expect("tunfarm runs"));
+    eprintln!("{}", resumed.stderr);
+    assert_eq!(resumed.status, 0);
+    assert!(resumed.stderr.contains("going on after 1 steps"));
+    assert_eq!(answer(&resumed), found);
+}
