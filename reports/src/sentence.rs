@@ -29,7 +29,16 @@ pub fn sentences(run: &RunResults, past: Option<&Past>) -> Vec<String> {
     if run.cells.is_empty() {
         said.push("No cell was run.".to_owned());
     } else if combinations.is_empty() {
-        said.push(controls_only(run));
+        said.push(format!(
+            "Only loopback controls were run: {}.",
+            clean_of(run)
+        ));
+    } else if !run.cells.iter().any(looks_for_the_bug) && run.cells.iter().any(|c| judged(c.status))
+    {
+        said.push(format!(
+            "Nothing that ran looks for the tun orphan bug: {}.",
+            clean_of(run)
+        ));
     } else {
         said.push(the_bug(&combinations, &names));
     }
@@ -58,7 +67,10 @@ fn the_bug(combinations: &[(&str, &str, &Square<'_>)], names: &KernelNames) -> S
         .collect();
     let judged = combinations
         .iter()
-        .filter(|(_, _, s)| s.cells.iter().any(|c| judged(c.status)))
+        .filter(|(_, _, s)| {
+            let speaks = |c: &&&CellResult| judged(c.status) && looks_for_the_bug(c);
+            s.cells.iter().find(speaks).is_some()
+        })
         .count();
     if having.is_empty() {
         return match (judged, all) {
@@ -107,16 +119,16 @@ fn judged(status: Status) -> bool {
     )
 }
 
-fn controls_only(run: &RunResults) -> String {
-    let clean = run
-        .cells
-        .iter()
-        .filter(|c| c.status == Status::Clean)
-        .count();
-    format!(
-        "Only loopback controls were run: {clean} of {} clean.",
-        run.cells.len()
-    )
+/// A cell without witnesses shows that its script came true, and nothing about the bug.
+fn looks_for_the_bug(cell: &CellResult) -> bool {
+    !cell.witnesses.is_empty() || cell.status == Status::OrphanBug
+}
+
+/// `11 of 12 clean`.
+fn clean_of(run: &RunResults) -> String {
+    let clean = |c: &&CellResult| c.status == Status::Clean;
+    let count = run.cells.iter().filter(clean).count();
+    format!("{count} of {} clean", run.cells.len())
 }
 
 /// Everything unexpected that is not the bug on a driver, one sentence for each kind.

@@ -93,6 +93,10 @@ fn sentences() {
     ))]);
     let mut old_control = controls.clone();
     old_control.cells[0].status = Status::OrphanBug;
+    let mut scripts = all_clean.clone();
+    for cell in &mut scripts.cells {
+        cell.witnesses.clear();
+    }
     let mut stopped = all_clean.clone();
     stopped.interrupted = true;
     let same_version = fixtures::run(
@@ -109,7 +113,7 @@ fn sentences() {
     let mut bad_yesterday = one_bug.clone();
     bad_yesterday.started = "2026-11-20T02:00:00Z".into();
 
-    let nights: [(&str, &RunResults, Option<&RunResults>); 11] = [
+    let nights: [(&str, &RunResults, Option<&RunResults>); 12] = [
         ("empty", &run(vec![]), None),
         ("all clean", &all_clean, None),
         ("clean again", &all_clean, Some(&yesterday)),
@@ -119,6 +123,7 @@ fn sentences() {
         ("nothing judged", &nothing_judged, None),
         ("controls only", &controls, None),
         ("a control with the symptom", &old_control, None),
+        ("scripts without witnesses", &scripts, None),
         ("interrupted", &stopped, None),
         ("two builds of one version", &same_version, None),
     ];

@@ -1,5 +1,6 @@
 //! `tunfarm run`: from a matrix to reports.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -188,7 +189,13 @@ fn carry_out_against<L: Lab + 'static>(
     let _ = events.send(Event::RunStarted {
         plan: plan.digest(),
         cells: plan.cells.len(),
-        kernels: matrix.kernels.len(),
+        // Those of the plan: a shard seldom has all of the matrix.
+        kernels: (plan
+            .cells
+            .iter()
+            .map(|c| &c.kernel)
+            .collect::<BTreeSet<_>>())
+        .len(),
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
