@@ -32,10 +32,27 @@ fn validate(name: &str, options: &[&str]) -> (i32, String) {
     (ended.status, steady(&ended.stdout))
 }
 
-/// Releases and line numbers out of the text.
+/// Releases, line numbers and the kernel's own lines out of the text.
 fn steady(text: &str) -> String {
     let mut out = String::new();
-    for word in text.split_inclusive(|c: char| c.is_whitespace()) {
+    let mut source = false;
+    for line in text.split_inclusive('\n') {
+        if let Some((before, _line)) = line.split_once("the source has, from line ") {
+            out.push_str(&format!("{before}the source has, from line LINE:\n"));
+            source = true;
+        } else if source && !line.trim_start().starts_with("```") {
+            out.push_str("         SOURCE\n");
+        } else {
+            source = false;
+            out.push_str(&steady_line(line));
+        }
+    }
+    out
+}
+
+fn steady_line(line: &str) -> String {
+    let mut out = String::new();
+    for word in line.split_inclusive(|c: char| c.is_whitespace()) {
         let bare = word.trim_matches(|c: char| c.is_whitespace() || "`:(),".contains(c));
         if bare.ends_with("-amd64") {
             out.push_str(&word.replace(bare, "KERNEL"));
