@@ -3,9 +3,10 @@
 
 mod bench;
 mod companions;
-mod loopback;
+mod differences;
+
 mod suite;
 
 pub use bench::{Bench, Manner};
-pub use loopback::{Differences, DifferencesError};
+pub use differences::{Differences, DifferencesError};
 pub use suite::{Asked, Script, Suite, SuiteError};

@@ -309,7 +309,7 @@ impl Reopening {
     /// A SYN-ACK, or the reset of a kernel that knows no connection (it has no number of its own).
     fn is_answered_by(&self, tcp: &Tcp) -> bool {
         let taken = tcp.ack.wrapping_sub(self.seq.wrapping_add(1));
-        let names_it = tcp.flags.has(TcpFlags::ACK) && taken <= self.end.wrapping_sub(self.seq) - 1;
+        let names_it = tcp.flags.has(TcpFlags::ACK) && taken < self.end.wrapping_sub(self.seq);
         let nobody = tcp.flags.has(TcpFlags::RST) && tcp.seq == 0;
         names_it && (tcp.flags.has(TcpFlags::SYN) || nobody)
     }
