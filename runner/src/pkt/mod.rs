@@ -4,9 +4,10 @@
 mod bench;
 mod companions;
 mod differences;
-
+mod engine;
 mod suite;
 
 pub use bench::{Bench, Manner};
 pub use differences::{Differences, DifferencesError};
+pub use engine::{NoEngine, check_static};
 pub use suite::{Asked, Script, Suite, SuiteError};
