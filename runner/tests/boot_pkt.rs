@@ -105,3 +105,19 @@ fn a_mistake_is_told_before_anything_boots() {
     );
     assert!(!dir.path().join("out").exists());
 }
+
+#[test]
+fn an_engine_that_no_guest_could_run_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    write(dir.path(), "a.pkt", PASSES);
+    write(dir.path(), "packetdrill", "#!/bin/sh\nexit 0\n");
+    let refused = |file: &str| {
+        let engine = format!("packetdrill:{file}");
+        let ended = pkt(dir.path(), &["a.pkt", "--engine", &engine]);
+        assert_eq!(ended.status, 2, "{}", ended.stderr);
+        ended.stderr
+    };
+    assert!(refused("packetdrill").contains("packetdrill is no program for x86-64 Linux"));
+    assert!(refused("/bin/sh").contains("/bin/sh is not static: it wants /lib"));
+    assert!(!dir.path().join("out").exists());
+}

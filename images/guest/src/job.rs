@@ -14,10 +14,14 @@ use crate::modules::Index;
 use crate::stage::{Performer, Report, Transcripts};
 use crate::{driver, sys};
 
-/// Scripts start at a multiple of this on CLOCK_MONOTONIC, in nanoseconds. The kernel rounds long
-/// timers to seconds of its own clock; so every job of a snapshot sees them rounded alike, however
-/// long its setting-up took. (In virtual time the wait is free.)
+/// Scripts start a little after a multiple of this on CLOCK_MONOTONIC, in nanoseconds. The kernel
+/// rounds long timers to seconds of its own clock; so every job of a snapshot sees them rounded
+/// alike, however long its setting-up took. (In virtual time the wait is free.)
 const GRID_NS: i64 = 1_000_000_000;
+/// How much after it, in nanoseconds. What the kernel counts in ticks (`tcpi_busy_time`) depends on
+/// where between two ticks it begins, and since Linux 6.4 ticks are multiples of their length; so
+/// events at round times begin well inside of one, at any HZ from 100 to 1000.
+const OFF_TICK_NS: i64 = 2_500_000;
 /// Between the setting-up and the script, in nanoseconds: for what the kernel still does about the
 /// new device.
 const REST_NS: i64 = 50_000_000;
@@ -107,7 +111,7 @@ fn perform(
     };
     let mut collectors = Collectors::start(&wanted, equipment, device.as_deref(), ip)
         .map_err(|message| not_set(SetupStage::Collect, message))?;
-    let zero_ns = (sys::monotonic_ns() + REST_NS + GRID_NS - 1) / GRID_NS * GRID_NS;
+    let zero_ns = (sys::monotonic_ns() + REST_NS + GRID_NS - 1) / GRID_NS * GRID_NS + OFF_TICK_NS;
     collectors
         .begin(zero_ns)
         .map_err(|message| not_set(SetupStage::Collect, message))?;

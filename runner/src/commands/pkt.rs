@@ -1,9 +1,10 @@
 //! `tunfarm pkt`: packetdrill scripts as a suite.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use tunfarm::pkt::{Asked, Bench, Differences, Manner, Suite};
+use tunfarm::pkt::{Asked, Bench, Differences, Manner, Suite, check_static};
 use tunfarm_protocol::{Datapath, IpVersion};
 use tunfarm_reports::model::{CellResult, RunResults};
 use tunfarm_reports::story::story;
@@ -91,7 +92,10 @@ fn manner(arguments: &Pkt) -> Result<Manner> {
         None => None,
         Some(None) => bail!("--engine wants packetdrill:FILE, FILE being a static packetdrill"),
         Some(Some(file)) => {
-            Some(std::fs::read(file).with_context(|| format!("cannot read the engine {file}"))?)
+            let program =
+                std::fs::read(file).with_context(|| format!("cannot read the engine {file}"))?;
+            check_static(Path::new(file), &program)?;
+            Some(program)
         }
     };
     let mut defines = BTreeMap::new();
@@ -133,7 +137,7 @@ fn selftests(arguments: &Pkt) -> Result<Suite> {
 }
 
 /// A name or glob, with or without `.pkt`.
-fn glob(path: &std::path::Path) -> String {
+fn glob(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.strip_suffix(".pkt").unwrap_or(&text).to_owned()
 }

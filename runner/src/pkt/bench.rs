@@ -77,7 +77,9 @@ impl Lab for Bench {
             result.reason = match result.status {
                 Status::OtherFailure => format!("{because} ({})", result.reason),
                 Status::Clean => {
-                    format!("it passes, although the list says that it cannot: {because}")
+                    format!(
+                        "it passes, although scenarios/selftests.yaml says that it cannot: {because}"
+                    )
                 }
                 _ => result.reason,
             };

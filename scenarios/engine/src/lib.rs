@@ -23,8 +23,10 @@
 //!   the kernel's own timestamp.
 //! * In a SYN the script's sequence numbers are absolute; in all other segments they count from
 //!   the initial ones.
-//! * A SYN to a listener makes a new connection, unless it repeats one that the peer has not
-//!   acknowledged yet. Lines are about the connection that was opened last.
+//! * Lines are about the connection that was opened last. What comes to a connection, a SYN too,
+//!   comes from the same peer and port; after such a SYN the old sequence numbers hold until the
+//!   kernel answers it. The first packet to a listener, and a SYN after a new `listen()`, are a new
+//!   peer's.
 //! * Packets that belong to no connection of the script are ignored, and so are those of
 //!   connections of which the script has closed every descriptor, unless a line is about them.
 //!   Any other packet that comes before the expected one is a failure. What is still in the queue

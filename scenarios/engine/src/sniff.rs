@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::datapath::Gso;
+use crate::datapath::{Gso, vnet_header};
 use crate::sys::{self, check};
 
 /// `PACKET_AUXDATA` (2.6.21) and the status bit for a checksum that is still to be filled in.
@@ -150,34 +150,36 @@ impl Sniffer {
     }
 }
 
-/// A packet socket that sends super-segments (`PACKET_VNET_HDR`, Linux 2.6.27).
+/// A packet socket that sends large packets as the TUN driver would (`PACKET_VNET_HDR`,
+/// Linux 2.6.27): super-segments, and others in pieces instead of one.
 #[derive(Debug)]
-pub struct GsoSender {
+pub struct LargeSender {
     fd: OwnedFd,
     index: u32,
 }
 
-impl GsoSender {
+impl LargeSender {
+    /// As much of a packet as the TUN driver puts in one piece: what fits into a page with the
+    /// kernel's own data (`SKB_MAX_HEAD`). Memory and so receive windows depend on it.
+    pub const ONE_PAGE: usize = 3712;
+
     /// One for the device of this number.
-    pub fn open(index: u32) -> io::Result<GsoSender> {
+    pub fn open(index: u32) -> io::Result<LargeSender> {
         let fd = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
         sys::set_int(&fd, libc::SOL_PACKET, PACKET_VNET_HDR, 1)?;
-        Ok(GsoSender { fd, index })
+        Ok(LargeSender { fd, index })
     }
 
     /// Sends a packet that begins with its IP header.
-    pub fn send(&self, packet: &[u8], gso: Gso) -> io::Result<()> {
+    pub fn send(&self, packet: &[u8], gso: Option<Gso>) -> io::Result<()> {
         const ETHERNET: usize = 14;
-        const ONE_PAGE: usize = 3600;
-        let protocol = if gso.v6 {
-            libc::ETH_P_IPV6
-        } else {
-            libc::ETH_P_IP
+        let protocol = match packet.first().map(|b| b >> 4) {
+            Some(6) => libc::ETH_P_IPV6,
+            _ => libc::ETH_P_IP,
         } as u16;
-        // As much in one piece as the TUN driver puts there, so that windows are the same: what
-        // fits into a page with the kernel's own data. Here 0 would mean the link header alone.
-        let linear = (packet.len() + ETHERNET).min(ONE_PAGE) as u16;
-        let mut frame = gso.header(linear).to_vec();
+        // 0 would mean the link header alone.
+        let linear = (packet.len().min(Self::ONE_PAGE) + ETHERNET) as u16;
+        let mut frame = vnet_header(gso, linear).to_vec();
         // The addresses of the loopback device are zeros.
         frame.extend([0; 12]);
         frame.extend(protocol.to_be_bytes());

@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 
 use super::{Gso, SetError, Step, drop_filter, tun};
 use crate::config::Config;
-use crate::sniff::{GsoSender, Seen, Sniffer};
+use crate::sniff::{LargeSender, Seen, Sniffer};
 use crate::sys::{self, Link, Netlink, Route, RouteKind};
 
 /// Name of the device.
@@ -22,7 +22,8 @@ pub const DEVICE: &str = "lo";
 /// The loopback device with addresses and routes.
 pub struct Loopback {
     sniffer: Sniffer,
-    super_segments: Option<GsoSender>,
+    /// Absent before Linux 2.6.27.
+    large: Option<LargeSender>,
     /// Keeps an idle TUN device alive.
     stand_in: Option<OwnedFd>,
     /// Keeps the filter attached that ends what the stack sends.
@@ -89,17 +90,15 @@ impl Loopback {
             })?;
         let sniffer = Sniffer::open(DEVICE)
             .step(|| format!("opening an AF_PACKET socket on {DEVICE} (CONFIG_PACKET)"))?;
-        let super_segments =
-            if config.mss > 0 {
-                Some(GsoSender::open(index).step(|| {
-                    format!("opening an AF_PACKET socket for super-segments on {DEVICE}")
-                })?)
-            } else {
-                None
-            };
+        let large = LargeSender::open(index);
+        if let (Err(error), true) = (&large, config.mss > 0) {
+            return Err(SetError::Unsupported(format!(
+                "super-segments over {DEVICE} (PACKET_VNET_HDR): {error}"
+            )));
+        }
         Ok(Loopback {
             sniffer,
-            super_segments,
+            large: large.ok(),
             stand_in: None,
             _echo_filter: echo_filter,
         })
@@ -107,8 +106,10 @@ impl Loopback {
 
     /// Puts a packet into the stack.
     pub fn inject(&mut self, packet: &[u8], gso: Option<Gso>) -> io::Result<()> {
-        match (&self.super_segments, gso) {
-            (Some(sender), Some(gso)) => sender.send(packet, gso),
+        match &self.large {
+            Some(sender) if gso.is_some() || packet.len() > LargeSender::ONE_PAGE => {
+                sender.send(packet, gso)
+            }
             _ => self.sniffer.send(packet),
         }
     }

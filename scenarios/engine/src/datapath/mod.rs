@@ -12,7 +12,7 @@ use std::io;
 
 use tunfarm_protocol::{Datapath as Kind, Job};
 
-pub use gso::{Gso, VNET_HEADER};
+pub use gso::{Gso, VNET_HEADER, vnet_header};
 pub use loopback::Loopback;
 pub use tun::Tun;
 

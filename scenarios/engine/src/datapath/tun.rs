@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use tunfarm_protocol::{Reader, TunMode, TunOptions};
 
 use super::delivery::Delivery;
-use super::{Gso, SetError, Step, VNET_HEADER, ethernet};
+use super::{Gso, SetError, Step, VNET_HEADER, ethernet, vnet_header};
 use crate::config::Config;
 use crate::sniff::{Seen, Sniffer};
 use crate::sys::{self, Link, Netlink, Route, RouteKind, check};
@@ -117,7 +117,7 @@ impl Tun {
     pub fn inject(&mut self, packet: &[u8], gso: Option<Gso>) -> io::Result<()> {
         let mut frame = Vec::with_capacity(VNET_HEADER + 14 + packet.len());
         if self.vnet_header {
-            frame.extend(gso.map_or([0; VNET_HEADER], |gso| gso.header(0)));
+            frame.extend(vnet_header(gso, 0));
         }
         if self.mode == TunMode::Tap {
             frame.extend(ethernet::header(self.link_address, packet));

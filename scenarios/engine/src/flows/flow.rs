@@ -55,9 +55,18 @@ pub struct Flow {
     injected_end: Option<u32>,
     /// The last sequence number the kernel used, for a reset's acknowledgement.
     sent_end: u32,
-    /// The script sequence number of the SYN that came in.
-    pub(super) syn: Option<u32>,
     /// The segment size that the script's peer has announced.
+    peer_mss: u16,
+    /// A SYN that may open the connection anew; the old numbers hold until the kernel agrees.
+    reopening: Option<Reopening>,
+}
+
+/// A SYN on a connection that has had one.
+#[derive(Clone, Copy, Debug)]
+struct Reopening {
+    seq: u32,
+    /// One past its last octet.
+    end: u32,
     peer_mss: u16,
 }
 
@@ -93,8 +102,8 @@ impl Flow {
             acknowledged: None,
             injected_end: None,
             sent_end: 0,
-            syn: None,
             peer_mss: DEFAULT_MSS,
+            reopening: None,
         }
     }
 
@@ -104,7 +113,7 @@ impl Flow {
         self.remote = remote;
         self.local_isn = None;
         self.remote_isn = 0;
-        self.syn = None;
+        self.reopening = None;
     }
 
     /// Turns a packet of the script into a live one, in place.
@@ -119,26 +128,23 @@ impl Flow {
         let is_ack = tcp.flags.has(TcpFlags::ACK);
         let opening = matches!(
             self.phase,
-            Phase::New | Phase::Connecting | Phase::Handshake | Phase::Reset
+            Phase::New | Phase::Connecting | Phase::Handshake
         );
         if is_syn && opening {
             self.remote_isn = tcp.seq;
-            self.peer_mss = tcp
-                .options
-                .iter()
-                .find_map(|option| match option {
-                    TcpOption::MaximumSegmentSize(mss) => Some(*mss),
-                    _ => None,
-                })
-                .unwrap_or(DEFAULT_MSS);
+            self.peer_mss = peer_mss(tcp);
+        } else if is_syn && !is_ack {
+            self.reopening = Some(Reopening {
+                seq: tcp.seq,
+                end: tcp.seq.wrapping_add(1 + packet.payload.len() as u32),
+                peer_mss: peer_mss(tcp),
+            });
         }
         let local = self.local_isn.unwrap_or(Isn { script: 0, live: 0 });
         if is_syn {
             if is_ack {
                 let offset = local.live.wrapping_sub(local.script);
                 tcp.ack = tcp.ack.wrapping_add(offset);
-            } else if opening {
-                self.syn = Some(tcp.seq);
             }
         } else {
             tcp.seq = tcp.seq.wrapping_add(self.remote_isn);
@@ -166,13 +172,16 @@ impl Flow {
             self.phase = Phase::Reset;
             return;
         }
+        if is_syn && !opening {
+            return;
+        }
         let further = self
             .injected_end
             .is_none_or(|old| end.wrapping_sub(old) as i32 > 0);
-        if further || (is_syn && opening) {
+        if further || is_syn {
             self.injected_end = Some(end);
         }
-        if opening && is_ack && self.phase != Phase::Reset {
+        if opening && is_ack {
             self.phase = Phase::Established;
         } else if opening && is_syn {
             self.phase = Phase::Handshake;
@@ -182,6 +191,11 @@ impl Flow {
     /// Looks at a live packet of the kernel. `script_seq` is where the script has the packet,
     /// if a line expects it: the first SYN ties the two.
     pub fn observe(&mut self, tcp: &Tcp, payload: usize, script_seq: Option<u32>) {
+        if let Some(syn) = self.reopening
+            && syn.is_answered_by(tcp)
+        {
+            self.reopen(syn);
+        }
         if tcp.flags.has(TcpFlags::SYN)
             && let Some(script_seq) = script_seq
             && self.local_isn.is_none()
@@ -201,6 +215,18 @@ impl Flow {
             .seq
             .wrapping_add(payload as u32)
             .wrapping_add(tcp.control_len());
+    }
+
+    /// The kernel took a SYN for a new connection between the same ends.
+    fn reopen(&mut self, syn: Reopening) {
+        self.phase = Phase::Handshake;
+        self.closed = false;
+        self.local_isn = None;
+        self.remote_isn = syn.seq;
+        self.stamps = Stamps::default();
+        self.injected_end = Some(syn.end);
+        self.peer_mss = syn.peer_mss;
+        self.reopening = None;
     }
 
     /// A live segment with the script's numbers: sequence, acknowledgement, SACK.
@@ -277,6 +303,25 @@ impl Flow {
             })
             .collect()
     }
+}
+
+impl Reopening {
+    /// A SYN-ACK, or the reset of a kernel that knows no connection (it has no number of its own).
+    fn is_answered_by(&self, tcp: &Tcp) -> bool {
+        let taken = tcp.ack.wrapping_sub(self.seq.wrapping_add(1));
+        let names_it = tcp.flags.has(TcpFlags::ACK) && taken < self.end.wrapping_sub(self.seq);
+        let nobody = tcp.flags.has(TcpFlags::RST) && tcp.seq == 0;
+        names_it && (tcp.flags.has(TcpFlags::SYN) || nobody)
+    }
+}
+
+/// The segment size that a SYN announces.
+fn peer_mss(tcp: &Tcp) -> u16 {
+    let announced = tcp.options.iter().find_map(|option| match option {
+        TcpOption::MaximumSegmentSize(mss) => Some(*mss),
+        _ => None,
+    });
+    announced.unwrap_or(DEFAULT_MSS)
 }
 
 impl Stamps {

@@ -86,44 +86,49 @@ impl Flows {
         self.under_test = Some(id);
     }
 
-    /// The flow that a packet line of the script is about. A SYN to a listener makes a new
-    /// connection, unless it repeats one whose handshake is still under way; a SYN of the kernel
-    /// belongs to the `connect()` that was called.
+    /// The flow that a packet line of the script is about: the one under test. A packet from
+    /// nobody known yet makes a connection to the listener; a SYN of the kernel belongs to the
+    /// `connect()` that was called.
     pub fn for_line(
         &mut self,
         protocol: u8,
         direction: Direction,
         syn: Option<u32>,
     ) -> Option<FlowId> {
-        if let Some(seq) = syn {
-            let found = match direction {
-                Direction::Inbound => self.for_inbound_syn(seq),
-                Direction::Outbound => self.position(|f| f.phase == Phase::Connecting),
-            };
-            if found.is_some() {
-                self.under_test = found;
-                return found;
-            }
+        let found = match direction {
+            Direction::Inbound if protocol == protocol::TCP => self.for_inbound(syn.is_some()),
+            Direction::Outbound if syn.is_some() => self.position(|f| f.phase == Phase::Connecting),
+            _ => None,
+        };
+        if found.is_some() {
+            self.under_test = found;
+            return found;
         }
         let id = self.under_test?;
         (protocol == self.get(id).protocol).then_some(id)
     }
 
-    fn for_inbound_syn(&mut self, seq: u32) -> Option<FlowId> {
-        let listener = self.position(|f| f.phase == Phase::Listening && !f.closed)?;
-        if let Some(id) = self.under_test {
-            let flow = self.get(id);
-            if flow.phase == Phase::Handshake
-                && flow.listener == Some(listener)
-                && flow.syn == Some(seq)
-            {
-                return Some(id);
+    /// A peer keeps its port for as long as its connection is under test, also for a SYN that
+    /// opens it anew. What else comes to a bound socket comes from a new peer.
+    fn for_inbound(&mut self, syn: bool) -> Option<FlowId> {
+        let with_peer = self.under_test.filter(|id| {
+            let flow = self.get(*id);
+            flow.protocol == protocol::TCP && flow.remote.1 != 0
+        });
+        let listener = self.position(|f| f.phase == Phase::Listening && !f.closed);
+        let bound = match (with_peer, listener) {
+            // A SYN after a new `listen()` is the beginning of another connection.
+            (Some(peer), Some(listener)) if syn && listener > peer => listener,
+            (Some(_), _) => return None,
+            (None, Some(listener)) => listener,
+            (None, None) => {
+                self.position(|f| f.protocol == protocol::TCP && f.local.1 != 0 && f.remote.1 == 0)?
             }
-        }
+        };
         let mut flow = Flow::new(protocol::TCP, self.local, self.remote);
-        flow.local.1 = self.get(listener).local.1;
+        flow.local.1 = self.get(bound).local.1;
         flow.remote.1 = self.next_peer_port;
-        flow.listener = Some(listener);
+        flow.listener = Some(bound);
         self.next_peer_port = self.next_peer_port.wrapping_add(1).max(FIRST_PEER_PORT);
         Some(self.push(flow))
     }
@@ -246,25 +251,67 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_syn_is_the_same_connection_until_it_is_established() {
+    fn a_peer_keeps_its_port_for_another_syn() {
         let (mut flows, _) = flows();
-        let syn = |flows: &mut Flows| {
-            let id = flows
-                .for_line(protocol::TCP, Direction::Inbound, Some(0))
-                .unwrap();
-            flows
-                .get_mut(id)
-                .inject(&mut segment(TcpFlags::SYN, 0, 0), false);
-            id
+        let line = |flows: &mut Flows, syn| {
+            let id = flows.for_line(protocol::TCP, Direction::Inbound, syn);
+            id.unwrap()
         };
-        let first = syn(&mut flows);
-        assert_eq!(syn(&mut flows), first);
+        let id = line(&mut flows, Some(0));
+        let flow = flows.get_mut(id);
+        flow.inject(&mut segment(TcpFlags::SYN, 0, 0), false);
+        let synack = segment(TcpFlags::SYN.with(TcpFlags::ACK), 500, 1);
+        flow.observe(synack.tcp().unwrap(), 0, Some(0));
+        assert_eq!(line(&mut flows, Some(0)), id, "repeated in the handshake");
+        let flow = flows.get_mut(id);
+        flow.inject(&mut segment(TcpFlags::ACK, 1, 1), false);
+
+        assert_eq!(line(&mut flows, Some(9000)), id);
+        let flow = flows.get_mut(id);
+        flow.inject(&mut segment(TcpFlags::SYN, 9000, 0), false);
+        // A kernel that does not obey answers with the old numbers.
+        let challenge = segment(TcpFlags::ACK, 501, 1);
+        flow.observe(challenge.tcp().unwrap(), 0, None);
+        let tied = flow.to_script(challenge.tcp().unwrap());
+        assert_eq!((tied.seq, tied.ack), (1, 1));
+        // One that does has new ones.
+        let synack = segment(TcpFlags::SYN.with(TcpFlags::ACK), 70_000, 9001);
+        flow.observe(synack.tcp().unwrap(), 0, Some(0));
+        assert_eq!(flow.phase, Phase::Handshake);
+        assert_eq!(flow.to_script(synack.tcp().unwrap()).seq, 0);
+        let mut ack = segment(TcpFlags::ACK, 1, 1);
+        flow.inject(&mut ack, false);
+        let tcp = ack.tcp().unwrap();
+        assert_eq!((tcp.seq, tcp.ack), (9001, 70_001));
+        assert_eq!(flow.phase, Phase::Established);
+    }
+
+    #[test]
+    fn whatever_comes_to_a_listener_comes_from_a_peer() {
+        let (mut flows, listener) = flows();
+        let stray = flows.for_line(protocol::TCP, Direction::Inbound, None);
+        let stray = stray.unwrap();
+        assert_ne!(stray, listener);
+        assert_ne!(flows.get(stray).remote.1, 0);
         flows
-            .get_mut(first)
-            .inject(&mut segment(TcpFlags::ACK, 1, 1), false);
-        let second = syn(&mut flows);
-        assert_ne!(second, first);
-        assert_ne!(flows.get(second).remote, flows.get(first).remote);
+            .get_mut(stray)
+            .inject(&mut segment(TcpFlags::RST, 0, 0), false);
+        let syn = flows.for_line(protocol::TCP, Direction::Inbound, Some(0));
+        assert_eq!(syn, Some(stray));
+    }
+
+    #[test]
+    fn a_new_listener_lets_the_next_peer_come() {
+        let (mut flows, _) = flows();
+        let first = flows.for_line(protocol::TCP, Direction::Inbound, Some(0));
+        let another = flows.open(protocol::TCP);
+        flows.get_mut(another).local.1 = 8080;
+        flows.get_mut(another).phase = Phase::Listening;
+        let data = flows.for_line(protocol::TCP, Direction::Inbound, None);
+        assert_eq!(data, first, "the old connection goes on");
+        let second = flows.for_line(protocol::TCP, Direction::Inbound, Some(0));
+        let remote = |id: Option<FlowId>| flows.get(id.unwrap()).remote;
+        assert_ne!(remote(second), remote(first));
     }
 
     #[test]
