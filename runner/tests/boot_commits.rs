@@ -6,7 +6,7 @@ mod common;
 mod source;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -127,43 +127,57 @@ fn files_differ(before: &Files, after: &Files) {
     assert!(before != after, "a commit without a change");
 }
 
+/// A search in a folder of its own.
 struct Search {
-    tree: PathBuf,
     dir: tempfile::TempDir,
-    old: String,
-    new: String,
+    begin: Vec<String>,
 }
 
 impl Search {
-    fn begin(&self, out: &str) -> std::process::Command {
-        let tree = self.tree.to_str().expect("a plain path");
-        let mut command = tunfarm(&[
+    fn of(repository: &Repository, new: &str) -> Search {
+        let tree = repository.dir.to_str().expect("a plain path");
+        let begin = [
             "bisect",
             "--git",
             tree,
             "--good",
-            &self.old,
+            source::BASE,
             "--bad",
-            &self.new,
+            new,
             "--scenario",
             "closing",
             "--out",
-            out,
-        ]);
+            "out",
+        ];
+        Search {
+            dir: tempfile::tempdir_in(repository.beside("searches")).expect("a folder"),
+            begin: begin.map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn command(&self, typed: &[&str]) -> std::process::Command {
+        let mut command = tunfarm(typed);
         command.current_dir(self.dir.path());
         command
     }
 
-    fn go_on(&self, out: &str) -> std::process::Command {
-        let mut command = tunfarm(&["bisect", "--out", out]);
-        command.current_dir(self.dir.path());
-        command
+    fn begin(&self) -> std::process::Command {
+        let typed: Vec<&str> = self.begin.iter().map(String::as_str).collect();
+        self.command(&typed)
     }
 
-    /// Starts `command` and kills it as soon as `there` is a file; its words until then.
-    fn killed_at(&self, mut command: std::process::Command, there: impl Fn(&Path) -> bool) {
+    fn go_on(&self) -> std::process::Command {
+        self.command(&["bisect", "--out", "out"])
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.dir.path().join("out").join(path).exists()
+    }
+
+    /// Kills `command` as soon as the search has `path`.
+    fn killed_at(&self, mut command: std::process::Command, path: &str) {
         let mut child = command.spawn().expect("tunfarm starts");
-        wait_for(&mut child, || there(self.dir.path()));
+        wait_for(&mut child, || self.has(path));
         child.kill().expect("SIGKILL");
         child.wait().expect("a child");
     }
@@ -195,24 +209,26 @@ fn answer(ended: &Ended) -> String {
 }
 
 #[test]
-fn the_commit_is_found_and_a_killed_search_finds_the_same() {
+fn a_search_that_was_killed_twice_finds_the_commit() {
     let repository = Repository::of_package();
     let commits = repository.grow("bisected", &history(&repository));
     assert_eq!(commits.len(), COMMITS);
-    let search = Search {
-        tree: repository.dir.clone(),
-        dir: tempfile::tempdir_in(repository.beside("searches")).expect("a folder"),
-        old: source::BASE.to_owned(),
-        new: commits[COMMITS - 1].clone(),
-    };
+    let search = Search::of(&repository, &commits[COMMITS - 1]);
 
-    let whole = Ended::from(search.begin("whole").output().expect("tunfarm runs"));
-    eprintln!("{}\n{}", whole.stderr, whole.stdout);
-    assert_eq!(whole.status, 0);
+    search.killed_at(search.begin(), "build/net/core/dev.o");
+    let kernel = "build/arch/x86/boot/bzImage";
+    assert!(!search.has(kernel), "the build was over");
+    search.killed_at(search.go_on(), "steps/02/cells");
+    assert!(!search.has("steps/02/results.json"), "the run was over");
+
+    let ended = Ended::from(search.go_on().output().expect("tunfarm runs"));
+    eprintln!("{}\n{}", ended.stderr, ended.stdout);
+    assert_eq!(ended.status, 0);
+    assert!(ended.stderr.contains("going on after 1 steps"));
+    // What a search that nobody disturbs says.
     let culprit = &commits[CULPRIT - 1];
-    let found = answer(&whole);
     assert_eq!(
-        found,
+        answer(&ended),
         format!(
             "{culprit} is the first bad commit\nTest <test@example.org>\n2026-05-28\n\
              {CULPRITS_SUBJECT}\n10 commits tried, 2 of them skipped\n"
@@ -220,7 +236,7 @@ fn the_commit_is_found_and_a_killed_search_finds_the_same() {
     );
     for (n, why) in [(NO_BOOT, "does not boot"), (BROKEN[0], "does not build: ")] {
         let id = &commits[n - 1][..12];
-        let mut lines = whole.stderr.lines().skip_while(|l| !l.contains(id));
+        let mut lines = ended.stderr.lines().skip_while(|l| !l.contains(id));
         let skipped = lines.find(|line| line.contains(" built in "));
         let skipped = skipped.unwrap_or_else(|| panic!("{id} was not tried"));
         assert!(
@@ -229,32 +245,11 @@ fn the_commit_is_found_and_a_killed_search_finds_the_same() {
         );
     }
     assert!(
-        whole.stderr.contains(", module built in "),
+        ended.stderr.contains(", module built in "),
         "the driver alone was never built"
     );
     assert!(
-        whole.stdout.contains("≠ verdict"),
+        ended.stdout.contains("≠ verdict"),
         "the neighbours are not side by side"
     );
-
-    search.killed_at(search.begin("killed"), |dir| {
-        dir.join("killed/build/net/core/dev.o").exists()
-    });
-    let dir = search.dir.path();
-    assert!(
-        !dir.join("killed/build/arch/x86/boot/bzImage").exists(),
-        "the build was over"
-    );
-    search.killed_at(search.go_on("killed"), |dir| {
-        dir.join("killed/steps/02/cells").exists()
-    });
-    assert!(
-        !dir.join("killed/steps/02/results.json").exists(),
-        "the run was over"
-    );
-    let resumed = Ended::from(search.go_on("killed").output().expect("tunfarm runs"));
-    eprintln!("{}", resumed.stderr);
-    assert_eq!(resumed.status, 0);
-    assert!(resumed.stderr.contains("going on after 1 steps"));
-    assert_eq!(answer(&resumed), found);
 }

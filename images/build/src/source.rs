@@ -127,12 +127,15 @@ fn inside(path: &Path) -> Option<PathBuf> {
 /// Whether a minimal kernel's build reads this file.
 fn is_needed(path: &Path) -> bool {
     let text = path.to_string_lossy();
-    let kconfig = path
-        .file_name()
-        .is_some_and(|n| n.to_string_lossy().starts_with("Kconfig"));
+    let name = path.file_name().map(|n| n.to_string_lossy());
+    let named = |what: &str| name.as_ref().is_some_and(|n| n.starts_with(what));
+    let kconfig = named("Kconfig");
+    // A folder's makefile may include another architecture's, and is read even where nothing in
+    // the folder is built.
+    let makefile = named("Makefile") || named("Kbuild");
     let c = path.extension().is_some_and(|e| e == "c" || e == "h");
     if let Some(rest) = text.strip_prefix("arch/") {
-        return kconfig || rest.starts_with("x86/") || !rest.contains('/');
+        return kconfig || makefile || rest.starts_with("x86/") || !rest.contains('/');
     }
     if text.starts_with("Documentation/") {
         return kconfig;
@@ -154,6 +157,7 @@ mod tests {
             "arch/Kconfig",
             "arch/x86/boot/Makefile",
             "arch/arm/Kconfig",
+            "arch/um/scripts/Makefile.rules",
             "Documentation/Kconfig",
             "drivers/net/tun.c",
             "drivers/net/ethernet/Makefile",
