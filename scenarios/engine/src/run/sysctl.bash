@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by every bash that a script's commands start (BASH_ENV). The kernel's own scripts set
 # thirty sysctls one by one, and starting thirty processes is most of what such a script costs.
 # Whatever is unusual, or goes wrong, is left to the real command.
