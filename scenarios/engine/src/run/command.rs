@@ -187,4 +187,11 @@ mod tests {
         assert_eq!(result, Ok(()));
         assert!(output.starts_with("tunfarm-command-"));
     }
+
+    #[test]
+    fn bash_sets_sysctls_by_itself_and_leaves_the_rest_to_the_command() {
+        let (result, output) = run("bash -c 'type -t sysctl; sysctl -n kernel.ostype'");
+        assert_eq!(result, Ok(()));
+        assert_eq!(output, "function\nLinux\n");
+    }
 }
