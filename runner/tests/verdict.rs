@@ -23,6 +23,8 @@ struct Seen {
     host_queues: i64,
     /// Sockets in use while the timer backs off, and after the end; `None` where memory is told.
     in_use: Option<(u32, u32)>,
+    /// Of the file that holds the socket; 0 once it is closed.
+    inode: u32,
 }
 
 const FINS: &[f64] = &[
@@ -39,6 +41,7 @@ const STOCK: Seen = Seen {
     total_retrans: 9,
     host_queues: 0,
     in_use: None,
+    inode: 0,
 };
 
 const EXPECT: &str = "
@@ -79,6 +82,7 @@ impl Seen {
                 "backoff": backoff, "total_retrans": self.total_retrans.min(backoff + 1),
                 "wmem_alloc": if backoff > 0 { self.wmem_alloc } else { Some(0) },
                 "wmem_queued": self.wmem_alloc.map(|_| 896),
+                "inode": self.inode,
                 "sockets_in_use": self.in_use.map(|(before, _)| before),
             }))
             .expect("a sample")
@@ -252,6 +256,21 @@ fn on_a_bare_kernel_its_own_count_and_the_sockets_end_tell_the_mechanism() {
     assert_eq!(bare(9, None).mechanism, Some(Mechanism::EbusyOwned));
     // Nothing tells which test it was.
     assert_eq!(bare(0, None).mechanism, None);
+}
+
+#[test]
+fn a_socket_that_a_program_holds_outlives_its_connection_by_right() {
+    let held = Seen {
+        wmem_alloc: None,
+        probe: None,
+        in_use: Some((3, 3)),
+        inode: 53,
+        ..STOCK
+    };
+    let verdict = held.judged();
+    assert_eq!(verdict.status, Status::Clean, "{verdict:#?}");
+    let closed = Seen { inode: 0, ..held };
+    assert_eq!(closed.judged().status, Status::Inconclusive);
 }
 
 #[test]

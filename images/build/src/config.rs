@@ -17,13 +17,14 @@ pub const WITNESSES: &str = include_str!("../config/witnesses.config");
 
 /// Options that older sources do not have, where what they stand for is always there, or nobody
 /// misses it. Nothing is said when these are not what was asked.
-const YOUNG: [&str; 7] = [
+const YOUNG: [&str; 8] = [
     "CONFIG_ADVISE_SYSCALLS",
     "CONFIG_FILE_LOCKING",
     "CONFIG_MULTIUSER",
     "CONFIG_NET_CORE",
     "CONFIG_NO_HZ_IDLE",
     "CONFIG_POSIX_TIMERS",
+    "CONFIG_RD_XZ",
     "CONFIG_X86_IOPL_IOPERM",
 ];
 

@@ -12,12 +12,13 @@ const MISSING: &str = "no TUN: CONFIG_TUN is not set and no tun module was given
 /// `TUNGETFEATURES`, `_IOR('T', 207, unsigned int)`.
 const TUNGETFEATURES: libc::c_ulong = 0x8004_54cf;
 /// Flags of a TUN device (Linux, `include/uapi/linux/if_tun.h`).
-const FEATURES: [(u32, &str); 10] = [
+const FEATURES: [(u32, &str); 11] = [
     (0x0001, "IFF_TUN"),
     (0x0002, "IFF_TAP"),
     (0x0010, "IFF_NAPI"),
     (0x0020, "IFF_NAPI_FRAGS"),
     (0x0040, "IFF_NO_CARRIER"),
+    (0x0080, "IFF_BACKPRESSURE"),
     (0x0100, "IFF_MULTI_QUEUE"),
     (0x1000, "IFF_NO_PI"),
     (0x2000, "IFF_ONE_QUEUE"),

@@ -168,8 +168,9 @@ fn freed(evidence: &Evidence, kernel: Option<KernelVersion>) -> Option<(WitnessS
     }
     let of_end = |sample: &&Sample| sample.state == "GONE";
     let before = evidence.connection().take_while(|s| !of_end(s)).last()?;
-    // Only where TCP gave up: a socket that ends otherwise may still be in a TIME-WAIT.
-    if before.timer != Some(TimerKind::On) {
+    // Only where TCP gave up, since a socket that ends otherwise may still be in a TIME-WAIT; and
+    // only where no program holds it any more.
+    if before.timer != Some(TimerKind::On) || before.inode != Some(0) {
         return None;
     }
     let before = before.sockets_in_use?;
