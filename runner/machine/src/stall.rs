@@ -20,6 +20,12 @@ const LOOKS: u32 = 12;
 /// whole boot uses 8 s.
 const SPIN: Duration = Duration::from_secs(60);
 
+/// Processor time without a word after which the guest's own clock is worth a question. Not
+/// sooner: QEMU may serve a question in the very instant in which the guest's processor halts,
+/// and then counts its last instructions only after it has jumped to the next timer. The guest's
+/// clock is a microsecond late from then on, and two runs of one cell differ.
+const ASK_AFTER: Duration = Duration::from_secs(10);
+
 /// Looks at one QEMU.
 pub struct Stall {
     tasks: PathBuf,
@@ -29,6 +35,8 @@ pub struct Stall {
     heard: u64,
     guest: Option<Duration>,
     since: u64,
+    /// Processor time without a word or a second of the guest's own clock, in seconds.
+    spun: u64,
 }
 
 /// All threads of a process at one moment.
@@ -53,7 +61,13 @@ impl Stall {
             heard: 0,
             guest: None,
             since: 0,
+            spun: 0,
         }
+    }
+
+    /// Whether the guest's own clock would tell something; see [`ASK_AFTER`].
+    pub fn wonders(&self) -> bool {
+        self.spun >= ASK_AFTER.as_secs()
     }
 
     /// Looks once, with the number of bytes heard from the guest so far and its own time where
@@ -76,10 +90,11 @@ impl Stall {
         if heard != self.heard || guest != self.guest {
             (self.heard, self.guest, self.since) = (heard, guest, now.ticks);
         }
-        let spun = now.ticks.saturating_sub(self.since) / self.ticks_per_second;
-        (spun >= SPIN.as_secs()).then(|| {
+        self.spun = now.ticks.saturating_sub(self.since) / self.ticks_per_second;
+        (self.spun >= SPIN.as_secs()).then(|| {
             format!(
-                "it used {spun} s of processor time without a word or a second of its own clock"
+                "it used {} s of processor time without a word or a second of its own clock",
+                self.spun
             )
         })
     }
@@ -166,6 +181,20 @@ mod tests {
         assert_eq!(stall.judge(busy(17_998), 2, second(2)), None);
         let why = stall.judge(busy(17_999), 2, second(2)).unwrap();
         assert!(why.starts_with("it used 60 s"), "{why}");
+    }
+
+    #[test]
+    fn a_guest_that_gets_somewhere_is_not_asked() {
+        let mut stall = stall();
+        for (ticks, heard) in [(900, 1), (1800, 2), (2700, 3)] {
+            assert_eq!(stall.judge(busy(ticks), heard, None), None);
+            assert!(!stall.wonders());
+        }
+        stall.judge(busy(3700), 3, None);
+        assert!(stall.wonders());
+        // Its clock went on: not for another while.
+        stall.judge(busy(3800), 3, Some(Duration::from_secs(1)));
+        assert!(!stall.wonders());
     }
 
     #[test]

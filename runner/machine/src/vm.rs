@@ -261,7 +261,8 @@ impl Vm {
             if let Some(why) = self.stall.as_mut().and_then(|s| s.look(heard, guest)) {
                 return Err(self.silent(why).into());
             }
-            if let Control::Open(qmp) = &mut self.control {
+            let wonders = self.stall.as_ref().is_some_and(Stall::wonders);
+            if let (true, Control::Open(qmp)) = (wonders, &mut self.control) {
                 qmp.ask_guest_time();
             }
         }
