@@ -231,7 +231,7 @@ fn a_search_that_was_killed_twice_finds_the_commit() {
         answer(&ended),
         format!(
             "{culprit} is the first bad commit\nTest <test@example.org>\n2026-05-28\n\
-             {CULPRITS_SUBJECT}\n10 commits tried, 2 of them skipped\n"
+             {CULPRITS_SUBJECT}\n11 commits tried, 2 of them skipped\n"
         )
     );
     for (n, why) in [(NO_BOOT, "does not boot"), (BROKEN[0], "does not build: ")] {
