@@ -271,8 +271,14 @@ impl Vm {
 
     /// Loads device state from `state`; the guest runs from then on.
     pub async fn restore(&mut self, state: &Path) -> Result<(), HostError> {
+        let main_loop = (self.clock == Clock::Virtual).then(|| &self.process);
         within("restoring the snapshot", async {
-            self.control.qmp().await?.load_state(state).await
+            // QEMU answers: by now its other threads are there.
+            let qmp = self.control.qmp().await?;
+            if main_loop.is_some_and(|process| !process.main_loop_first()) {
+                tracing::debug!("no right to real-time priorities: times may differ by 1 us");
+            }
+            qmp.load_state(state).await
         })
         .await
     }
