@@ -271,7 +271,7 @@ impl Vm {
 
     /// Loads device state from `state`; the guest runs from then on.
     pub async fn restore(&mut self, state: &Path) -> Result<(), HostError> {
-        let main_loop = (self.clock == Clock::Virtual).then(|| &self.process);
+        let main_loop = (self.clock == Clock::Virtual).then_some(&self.process);
         within("restoring the snapshot", async {
             // QEMU answers: by now its other threads are there.
             let qmp = self.control.qmp().await?;
