@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tunfarm_protocol::{Counters, Datapath};
+use tunfarm_reports::load;
 use tunfarm_reports::model::{CellResult, RunResults, WitnessSays};
 use tunfarm_reports::text::one_line;
 
@@ -22,6 +23,27 @@ pub struct Side<'a> {
     pub run: &'a RunResults,
     /// The run's folder.
     pub dir: &'a Path,
+}
+
+/// The runs in these two folders beside each other, after an empty line; nothing where one of them
+/// is missing.
+pub fn neighbours(dirs: (Option<PathBuf>, Option<PathBuf>), datapaths: &[Datapath]) -> String {
+    let read = |dir: Option<PathBuf>| {
+        let dir = dir?;
+        Some((load(&dir).ok()?, dir))
+    };
+    let (Some((old, old_dir)), Some((new, new_dir))) = (read(dirs.0), read(dirs.1)) else {
+        return String::new();
+    };
+    let old = Side {
+        run: &old,
+        dir: &old_dir,
+    };
+    let new = Side {
+        run: &new,
+        dir: &new_dir,
+    };
+    format!("\n{}", side_by_side(old, new, datapaths))
 }
 
 /// The cells of both on the datapaths asked about, row by row. A row in which they differ is

@@ -7,12 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use tunfarm::bisect::commits::{CommitStep, Commits, FILE, driver_alone};
 use tunfarm::bisect::git::{Commit, Next, Worktree, commit, is_ancestor};
-use tunfarm::bisect::pair::{Side, side_by_side};
+use tunfarm::bisect::pair::neighbours;
 use tunfarm::bisect::{Judge, Kernels, Question, Reading};
 use tunfarm_bisect::{Answer, Noise, Settings, Terms, Trial};
 use tunfarm_build::{BuildError, Builder, Built, Config};
 use tunfarm_images::Cache;
-use tunfarm_reports::load;
 
 use super::{Steps, step_folder};
 use crate::cli::Bisect;
@@ -349,25 +348,10 @@ impl<'a> Search<'a> {
 
     fn neighbours(&self, found: &Commit, text: &mut String) -> Result<()> {
         let parent = commit(self.worktree.dir(), &format!("{}^", found.id))?;
-        let run = |id: &str| {
-            let dir = self.out.join(&self.state.step(id)?.folder);
-            Some((load(&dir).ok()?, dir))
-        };
         // With --only the parent may never have been tried.
-        if let (Some((a, a_dir)), Some((b, b_dir))) = (run(&parent.id), run(&found.id)) {
-            let _ = writeln!(text);
-            text.push_str(&side_by_side(
-                Side {
-                    run: &a,
-                    dir: &a_dir,
-                },
-                Side {
-                    run: &b,
-                    dir: &b_dir,
-                },
-                &self.state.question.datapaths,
-            ));
-        }
+        let dir = |id: &str| Some(self.out.join(&self.state.step(id)?.folder));
+        let dirs = (dir(&parent.id), dir(&found.id));
+        text.push_str(&neighbours(dirs, &self.state.question.datapaths));
         Ok(())
     }
 }

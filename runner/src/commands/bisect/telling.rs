@@ -3,10 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use tunfarm::bisect::pair::{Side, side_by_side};
+use tunfarm::bisect::pair::neighbours;
 use tunfarm::bisect::{State, StepRecord};
 use tunfarm_bisect::{Answer, Conclusion, End, Found, Purpose, Step};
-use tunfarm_reports::load;
 
 /// The most boots it may take, when none is skipped: both ends and ⌈log₂ n⌉ between them.
 fn most_boots(versions: usize) -> u32 {
@@ -165,24 +164,9 @@ fn found(state: &State, found: &Found, out: &Path) -> String {
         most_boots(versions),
         state.steps.len()
     );
-    let run = |version: usize| {
-        let dir = out.join(&state.latest(version)?.folder);
-        Some((load(&dir).ok()?, dir))
-    };
-    if let (Some((a, a_dir)), Some((b, b_dir))) = (run(found.last_old), run(found.first_new)) {
-        let _ = writeln!(text);
-        text.push_str(&side_by_side(
-            Side {
-                run: &a,
-                dir: &a_dir,
-            },
-            Side {
-                run: &b,
-                dir: &b_dir,
-            },
-            &state.question.datapaths,
-        ));
-    }
+    let dir = |version: usize| Some(out.join(&state.latest(version)?.folder));
+    let dirs = (dir(found.last_old), dir(found.first_new));
+    text.push_str(&neighbours(dirs, &state.question.datapaths));
     text
 }
 
