@@ -58,7 +58,7 @@ fn build(repository: &Repository, name: &str, files: Files) -> PathBuf {
         false => {
             let subject = format!("as {name} has it");
             repository
-                .grow(name, &[Change { subject, files }])
+                .grow(name, &[Change { subject, files }], 0)
                 .remove(0)
         }
     };

@@ -77,7 +77,7 @@ fn a_killed_search_goes_on_and_finds_the_neighbours_that_differ() {
     let resumed = Ended::from(resumed.expect("tunfarm runs"));
     assert_eq!(resumed.status, 0, "{}", resumed.stderr);
     assert!(
-        resumed.stderr.contains("going on after 1 steps"),
+        resumed.stderr.contains("going on after 1 step\n"),
         "{}",
         resumed.stderr
     );

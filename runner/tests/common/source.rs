@@ -103,12 +103,12 @@ impl Repository {
     }
 
     /// Makes `branch` a history of these changes on top of [`BASE`]; the commits' names, in order.
-    /// The same changes make the same commits.
-    pub fn grow(&self, branch: &str, changes: &[Change]) -> Vec<String> {
+    /// The same changes make the same commits, others with each `second`.
+    pub fn grow(&self, branch: &str, changes: &[Change], second: u64) -> Vec<String> {
         let mut stream = Vec::new();
         for (n, change) in changes.iter().enumerate() {
             let mark = n + 1;
-            let seconds = 1_780_000_000 + 60 * n;
+            let seconds = 1_780_000_000 + 60 * n as u64 + second;
             write!(
                 stream,
                 "commit refs/heads/{branch}\nmark :{mark}\n\

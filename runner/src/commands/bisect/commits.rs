@@ -12,6 +12,7 @@ use tunfarm::bisect::{Judge, Kernels, Question, Reading};
 use tunfarm_bisect::{Answer, Noise, Settings, Terms, Trial};
 use tunfarm_build::{BuildError, Builder, Built, Config};
 use tunfarm_images::Cache;
+use tunfarm_reports::text::counted;
 
 use super::{Steps, step_folder};
 use crate::cli::Bisect;
@@ -31,7 +32,7 @@ pub fn run(arguments: &Bisect, asked: Question, out: &Path) -> Result<u8> {
                      it with --out alone"
                 );
             }
-            eprintln!("going on after {} steps", state.steps.len());
+            eprintln!("going on after {}", counted(state.steps.len(), "step"));
             state
         }
         None => begun(asked)?,

@@ -15,6 +15,7 @@ use tunfarm_bisect::{
 };
 use tunfarm_images::Cache;
 use tunfarm_protocol::{Datapath, IpVersion};
+use tunfarm_reports::text::counted;
 
 use super::INFRA;
 use super::kernels;
@@ -116,7 +117,7 @@ fn resumed(state: State, asked: &Question, arguments: &Bisect) -> Result<State> 
              --out alone"
         );
     }
-    eprintln!("going on after {} steps", state.steps.len());
+    eprintln!("going on after {}", counted(state.steps.len(), "step"));
     Ok(state)
 }
 
