@@ -8,7 +8,7 @@ use crate::evidence::Evidence;
 use crate::fw_cfg::FwCfg;
 use crate::job::{self, Run};
 use crate::modules::Index;
-use crate::{facts, loopback, mounts, pit, port, quiet, sys, warmup};
+use crate::{driver, facts, loopback, mounts, pit, port, quiet, sys, warmup};
 
 /// Where a job's files go.
 const JOB_DIR: &str = "/job";
@@ -46,6 +46,7 @@ fn live() -> Result<Infallible, String> {
     // Refused only where there is no loopback, which the scripts on it will say.
     let _ = loopback::set_up();
     let (mut facts, equipment) = facts::gather(&mounted, &index, probing);
+    driver::load_ahead(&index);
     facts
         .notes
         .extend(warmup::warm(&index, &equipment, facts.netns));

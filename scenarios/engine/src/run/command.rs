@@ -84,17 +84,22 @@ pub fn run_command(
             .and_then(|f| f.try_clone().ok())
             .map_or_else(Stdio::null, Stdio::from)
     };
-    let mut child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(command)
-        .current_dir(dir)
-        .env("PACKETDRILL_PID", std::process::id().to_string())
-        .env("BASH_ENV", dir.join(SYSCTL_FILE))
-        .stdin(Stdio::null())
-        .stdout(stream())
-        .stderr(stream())
-        .process_group(0)
-        .spawn()
+    let start = |words: &[&str]| {
+        Command::new(words[0])
+            .args(&words[1..])
+            .current_dir(dir)
+            .env("PACKETDRILL_PID", std::process::id().to_string())
+            .env("BASH_ENV", dir.join(SYSCTL_FILE))
+            .stdin(Stdio::null())
+            .stdout(stream())
+            .stderr(stream())
+            .process_group(0)
+            .spawn()
+    };
+    // What does not start without a shell, the shell explains.
+    let alone = plain(command).and_then(|words| start(&words).ok());
+    let mut child = alone
+        .map_or_else(|| start(&["/bin/sh", "-c", command]), Ok)
         .map_err(|e| format!("cannot start a shell for `{command}`: {e}"))?;
     let group = child.id() as i32;
     let (send, done) = channel();
@@ -128,6 +133,17 @@ pub fn run_command(
     }
 }
 
+/// The words of a command that only names a program by its path and its arguments, so that a shell
+/// has nothing to do for it; starting one is a tenth of what a script costs.
+fn plain(command: &str) -> Option<Vec<&str>> {
+    let command = command.trim();
+    let simple = |c: char| c.is_ascii_alphanumeric() || "/._-=:, \t".contains(c);
+    let words: Vec<&str> = command.split_whitespace().collect();
+    // No path, and it may be the shell's own; an equals sign, and it may be an assignment.
+    let path = |word: &&str| word.contains('/') && !word.contains('=');
+    (command.chars().all(simple) && words.first().is_some_and(path)).then_some(words)
+}
+
 fn ending(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(127), _) => "exited with status 127 (is a program it calls missing?)".into(),
@@ -149,6 +165,8 @@ fn tail(output: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -186,6 +204,32 @@ mod tests {
         let (result, output) = run("test $PACKETDRILL_PID = $PPID && basename $PWD");
         assert_eq!(result, Ok(()));
         assert!(output.starts_with("tunfarm-command-"));
+    }
+
+    #[test]
+    fn a_program_alone_needs_no_shell() {
+        assert_eq!(plain(" ./a.sh -x=1 b\n"), Some(vec!["./a.sh", "-x=1", "b"]));
+        for shells in [
+            "true", "A=/b c", "./a; ./b", "./a\n./b", "./a $B", "./a 'b'", "",
+        ] {
+            assert_eq!(plain(shells), None, "{shells}");
+        }
+        let (result, _) = run("/bin/sh -c exit");
+        assert_eq!(result, Ok(()));
+    }
+
+    #[test]
+    fn what_does_not_start_alone_is_the_shells_to_run_or_to_explain() {
+        // Text without `#!`, which only a shell runs.
+        let text = std::env::temp_dir().join(format!("tunfarm-text-{}", std::process::id()));
+        std::fs::write(&text, "echo $0").unwrap();
+        std::fs::set_permissions(&text, Permissions::from_mode(0o755)).unwrap();
+        let name = text.to_str().unwrap();
+        assert_eq!(run(name), (Ok(()), format!("{name}\n")));
+        std::fs::remove_file(&text).unwrap();
+        let (result, _) = run("./there-is-none --at all");
+        let why = result.unwrap_err();
+        assert!(why.contains("exited with status 127"), "{why}");
     }
 
     #[test]
