@@ -92,6 +92,6 @@ count_libtest() {
 test_names() { find . -path ./target -prune -o -path '*/tests/*.rs' -print | grep -E '/tests/[^/]+\.rs$' | sed 's|.*/||; s|\.rs$||' | sort -u; }
 slow_test_names() { test_names | grep -E '^(boot|net|root)_' || true; }
 # The long ones are those that .config/nextest.toml names.
-readonly LONG='^(boot_probe|boot_selftests|net_build|net_selftests)$'
+readonly LONG='^(boot_bare|boot_probe|boot_selftests|net_build|net_selftests)$'
 of_part() { if [[ $1 == long ]]; then grep -E "$LONG"; else grep -vE "$LONG"; fi || true; }
 fast_test_names() { test_names | grep -vE '^(boot|net|root)_' || true; }
