@@ -66,7 +66,8 @@ pub fn load(driver: &DriverLoad, index: &Index, dir: &str) -> Result<(), String>
 }
 
 /// What there is of the stock driver. `open` also loads a module to ask it for its features: only
-/// for a guest that is not going to be saved, since a snapshot must not hold a driver.
+/// for a guest that is not going to be saved, since a snapshot must not hold a driver that no other
+/// can replace (see [`load_ahead`]).
 pub fn describe(index: &Index, open: bool) -> TunFacts {
     let source = match index.source(NAME) {
         _ if registered() => "built-in",
