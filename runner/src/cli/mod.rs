@@ -437,6 +437,9 @@ pub struct Check {
     /// Matrices (.yaml), scripts (.pkt) or folders with scenarios; the built-in ones when none is
     /// named.
     pub files: Vec<PathBuf>,
+    /// Define NAME as VALUE in scripts, as packetdrill's -D; may be repeated.
+    #[arg(short = 'D', long = "define", value_name = "NAME=VALUE")]
+    pub defines: Vec<String>,
 }
 
 /// Arguments of `doctor`.

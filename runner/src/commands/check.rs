@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use tunfarm::farm::{AccelChoice, Setup};
 use tunfarm::matrix::Matrix;
 use tunfarm::plan::Plan;
+use tunfarm_lang::symbols::Definitions;
 use tunfarm_scenarios::{Collection, Scenario};
 
 use crate::cli::Check;
@@ -32,19 +33,20 @@ pub fn run(arguments: &Check) -> Result<u8> {
             scenarios(&Collection::built_in()?),
         );
     }
+    let definitions = super::defined(&arguments.defines)?.into_iter().collect();
     for path in &arguments.files {
-        report(path.display().to_string(), file(path));
+        report(path.display().to_string(), file(path, &definitions));
     }
     Ok(if wrong > 0 { WRONG } else { 0 })
 }
 
-fn file(path: &Path) -> Result<String> {
+fn file(path: &Path, definitions: &Definitions) -> Result<String> {
     let extension = path.extension().and_then(|e| e.to_str());
     match extension {
         Some("pkt") => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            script(&text, &path.display().to_string())?;
+            script(&text, &path.display().to_string(), definitions)?;
             // A script with expectations beside it is a scenario.
             if path.with_extension("yaml").exists() {
                 let mut collection = Collection::default();
@@ -92,12 +94,13 @@ fn scenarios(collection: &Collection) -> Result<String> {
 
 /// The scenario's script has no error.
 pub fn scenario(scenario: &Scenario) -> Result<()> {
-    script(&scenario.script, &scenario.path.display().to_string())
+    let name = scenario.path.display().to_string();
+    script(&scenario.script, &name, &Definitions::new())
 }
 
 /// Parses and checks a script; all its errors at once.
-fn script(text: &str, name: &str) -> Result<()> {
-    tunfarm_lang::parse_and_check(text, name, &tunfarm_lang::symbols::Definitions::default())
+fn script(text: &str, name: &str, definitions: &Definitions) -> Result<()> {
+    tunfarm_lang::parse_and_check(text, name, definitions)
         .map(drop)
         .map_err(|errors| anyhow::anyhow!("{}", errors.to_string().trim_end()))
 }

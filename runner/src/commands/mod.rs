@@ -15,7 +15,9 @@ mod shards;
 mod validate;
 mod verdict;
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
 
 use crate::cli::{Cli, Command};
 
@@ -34,6 +36,18 @@ impl std::fmt::Display for Status {
 
 /// Exit status: infrastructure, nothing can be said.
 pub const INFRA: Status = Status(3);
+
+/// What `-D NAME=VALUE` defined, the last one of a name.
+fn defined(defines: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut values = BTreeMap::new();
+    for define in defines {
+        let Some((name, value)) = define.split_once('=') else {
+            bail!("-D wants NAME=VALUE, not `{define}`");
+        };
+        values.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(values)
+}
 
 /// Runs a command; returns its exit status.
 pub fn dispatch(cli: Cli) -> Result<u8> {

@@ -1,6 +1,5 @@
 //! `tunfarm pkt`: packetdrill scripts as a suite.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -98,17 +97,10 @@ fn manner(arguments: &Pkt) -> Result<Manner> {
             Some(program)
         }
     };
-    let mut defines = BTreeMap::new();
-    for define in &arguments.defines {
-        let Some((name, value)) = define.split_once('=') else {
-            bail!("-D wants NAME=VALUE, not `{define}`");
-        };
-        defines.insert(name.to_owned(), value.to_owned());
-    }
     Ok(Manner {
         evidence: arguments.evidence,
         packetdrill,
-        defines,
+        defines: super::defined(&arguments.defines)?,
     })
 }
 

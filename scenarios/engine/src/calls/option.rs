@@ -101,6 +101,7 @@ pub fn get(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
 fn encode(value: &Spanned<Expr>, names: &Definitions) -> Result<Vec<u8>, Stop> {
     match &value.node {
         Expr::String(text) => Ok(text.clone()),
+        Expr::Word(word) if let Some(text) = names.string(word) => Ok(text.as_bytes().to_vec()),
         Expr::Ellipsis => Ok(vec![0; 4]),
         Expr::Array(items) if items.len() != 1 => {
             let mut bytes = Vec::new();
@@ -142,4 +143,23 @@ fn structure(fields: &[Field], names: &Definitions) -> Result<Vec<u8>, Stop> {
         bytes.extend(&number.to_ne_bytes()[..*size]);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use tunfarm_lang::ast::Span;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_number_or_a_string_as_it_was_defined() {
+        let names: Definitions = [("CONTROL", "\"reno\""), ("SIZE", "7")]
+            .into_iter()
+            .collect();
+        let word = |name: &str| Spanned::new(Expr::Word(name.into()), Span::new(0, 1));
+        let encoded = |name| encode(&word(name), &names).ok();
+        assert_eq!(encoded("CONTROL").as_deref(), Some(&b"reno"[..]));
+        assert_eq!(encoded("SIZE"), Some(7_i32.to_ne_bytes().to_vec()));
+        assert_eq!(encoded("NOTHING"), None);
+    }
 }

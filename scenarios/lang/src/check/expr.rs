@@ -53,7 +53,7 @@ pub(super) fn check(checker: &mut Checker<'_>, expr: &Spanned<Expr>) {
 }
 
 fn name(checker: &mut Checker<'_>, expr: &Spanned<Expr>, word: &str) {
-    if checker.definitions.value(word).is_some() {
+    if checker.definitions.value(word).is_some() || checker.definitions.string(word).is_some() {
         return;
     }
     let definitions = checker.definitions;
@@ -62,7 +62,7 @@ fn name(checker: &mut Checker<'_>, expr: &Spanned<Expr>, word: &str) {
         .chain(symbols::names().map(|name| name as &str));
     let diagnostic = Diagnostic::new(expr.span, format!("unknown name `{word}`"))
         .label("expected a number or a name with a value");
-    let define = format!("define it on the command line: -D {word}=…");
+    let define = format!("define it: `-D {word}=…`, or a line `--define={word}=…`");
     checker.report_unknown(diagnostic, word, known, Some(define));
 }
 

@@ -16,7 +16,7 @@ mod tcp_option;
 use crate::ast::{Action, Script};
 use crate::diagnostic::{Diagnostic, Errors, MAX_DIAGNOSTICS, nearest};
 use crate::parse;
-use crate::symbols::Definitions;
+use crate::symbols::{Definitions, ICMP_V4, ICMP_V6, IcmpType};
 
 /// Everything in `script` that cannot be right, with no definitions of the
 /// user's own.
@@ -32,6 +32,7 @@ pub fn check_with(script: &Script, definitions: &Definitions) -> Errors {
     let definitions = &definitions.clone().with_lines_of(script);
     let mut checker = Checker {
         definitions,
+        icmp: icmp_tables(script),
         errors: Errors::none(script.source.clone()),
     };
     for line in &script.options {
@@ -74,9 +75,24 @@ pub fn parse_and_check(
     errors.into_result(script)
 }
 
+/// The ICMP of the IP version that the script is for; of both if it does not say.
+fn icmp_tables(script: &Script) -> &'static [&'static [IcmpType]] {
+    let mut lines = script.options.iter().rev();
+    let fixed = lines.find(|line| line.name.node == "ip_version");
+    let version = fixed
+        .and_then(|line| line.value.as_ref())
+        .map(|value| value.node.to_string());
+    match version.as_deref() {
+        Some("ipv6") => &[ICMP_V6],
+        Some("ipv4" | "ipv4-mapped-ipv6") => &[ICMP_V4],
+        _ => &[ICMP_V4, ICMP_V6],
+    }
+}
+
 /// What a check works with.
 struct Checker<'a> {
     definitions: &'a Definitions,
+    icmp: &'static [&'static [IcmpType]],
     errors: Errors,
 }
 

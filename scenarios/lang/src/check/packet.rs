@@ -6,7 +6,7 @@ use crate::ast::{
     Spanned, TcpOptions, TcpPacket,
 };
 use crate::diagnostic::Diagnostic;
-use crate::symbols::{ICMP_V4, ICMP_V6, code_number, type_number};
+use crate::symbols::{code_number, type_number};
 
 /// Largest payload of an IP packet: 65535 octets less the smallest headers.
 const MAX_PAYLOAD: u32 = 65_535 - 20;
@@ -120,7 +120,7 @@ fn sequence(checker: &mut Checker<'_>, sequence: &Spanned<Sequence>) {
 
 fn message(checker: &mut Checker<'_>, icmp: &IcmpPacket) {
     let name = &icmp.icmp_type;
-    let tables = [ICMP_V4, ICMP_V6];
+    let tables = checker.icmp;
     let known = tables
         .iter()
         .any(|table| type_number(table, &name.node).is_some());

@@ -113,7 +113,7 @@ fn undefined(checker: &mut Checker<'_>, option: &Spanned<TcpOption>, name: &str,
     let definitions = checker.definitions;
     let diagnostic = Diagnostic::new(option.span, format!("`{name}` is not defined as {what}"))
         .label(format!("expected {what}, or a name defined as such"));
-    let define = format!("define it on the command line: -D {name}=…");
+    let define = format!("define it: `-D {name}=…`, or a line `--define={name}=…`");
     checker.report_unknown(diagnostic, name, definitions.names(), Some(define));
 }
 

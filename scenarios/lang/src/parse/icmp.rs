@@ -32,6 +32,12 @@ pub(super) fn message(
                     ));
                 }
             }
+            "id" => {
+                return Err(Box::new(
+                    Diagnostic::new(cursor.here(), "the identifier of an echo is not supported")
+                        .label("expected `mtu`, `[` or the end of the message"),
+                ));
+            }
             "" => break,
             _ if code.is_none() && mtu.is_none() => {
                 code = Some(cursor.word("the code of the message")?.map(str::to_owned));

@@ -30,6 +30,15 @@ pub(super) fn packet(cursor: &mut Cursor<'_>) -> Parse<Packet> {
         brackets(cursor, &mut ip, &mut echoed)?;
     }
     cursor.skip()?;
+    if cursor.sees("(") {
+        return Err(Box::new(
+            Diagnostic::new(
+                cursor.here(),
+                "fields of the IP header stand in square brackets",
+            )
+            .label("expected `[` and, for example, `ect0`"),
+        ));
+    }
     let body = match cursor.peek_word() {
         "udp" => {
             let payload_len = udp(cursor)?;
@@ -52,9 +61,23 @@ pub(super) fn packet(cursor: &mut Cursor<'_>) -> Parse<Packet> {
     })
 }
 
+/// A number where none belongs is a port.
+pub(super) fn refuse_port(cursor: &Cursor<'_>) -> Parse<()> {
+    let digits = cursor.rest().bytes().take_while(u8::is_ascii_digit).count();
+    if digits < 2 || cursor.rest()[digits..].starts_with(':') {
+        return Ok(());
+    }
+    Err(Box::new(
+        Diagnostic::new(cursor.here(), "ports before a packet are not supported")
+            .label("expected no port: a line is about the connection that was opened last"),
+    ))
+}
+
 /// `udp (LEN)`
 pub(super) fn udp(cursor: &mut Cursor<'_>) -> Parse<Spanned<u16>> {
     cursor.take("udp".len());
+    cursor.skip()?;
+    refuse_port(cursor)?;
     cursor.expect("(", "`(` and the length of the payload")?;
     let payload_len = cursor.unsigned("the length of the payload")?;
     cursor.expect(")", "`)`")?;
@@ -98,6 +121,12 @@ fn brackets(
                 .flow_label
                 .replace(cursor.unsigned("the flow label")?)
                 .is_some(),
+            (None, "raw") => {
+                return Err(Box::new(
+                    Diagnostic::new(word.span, "quoting a packet as raw octets is not supported")
+                        .label("expected `1:1001(1000)` or `udp (1000)`"),
+                ));
+            }
             (None, unknown) => {
                 return Err(Box::new(
                     Diagnostic::new(

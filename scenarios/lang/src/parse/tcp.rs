@@ -1,6 +1,6 @@
 //! TCP segments.
 
-use super::{Cursor, Parse, tcp_option};
+use super::{Cursor, Parse, packet, tcp_option};
 use crate::ast::{Sequence, Spanned, TcpFlags, TcpOptions, TcpPacket};
 use crate::diagnostic::Diagnostic;
 
@@ -104,6 +104,7 @@ fn flags(cursor: &mut Cursor<'_>) -> Parse<Spanned<TcpFlags>> {
             Diagnostic::new(cursor.here(), *reason).label("expected a TCP, UDP or ICMP packet"),
         ));
     }
+    packet::refuse_port(cursor)?;
     let written = cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     let span = cursor.since(start);
     let is_sequence = cursor.sees(":") && written.bytes().all(|digit| digit.is_ascii_digit());

@@ -53,7 +53,10 @@ fn option(cursor: &mut Cursor<'_>) -> Parse<Spanned<TcpOption>> {
         "eol" => TcpOption::EndOfList,
         "sackOK" => TcpOption::SackPermitted,
         "mss" => TcpOption::MaximumSegmentSize(cursor.unsigned_or_name("the segment size")?.node),
-        "wscale" => TcpOption::WindowScale(cursor.unsigned("the shift count")?.node),
+        "wscale" => {
+            refuse_any(cursor)?;
+            TcpOption::WindowScale(cursor.unsigned("the shift count")?.node)
+        }
         "sack" => TcpOption::Sack(sack_blocks(cursor)?),
         "TS" => timestamps(cursor)?,
         "md5" => TcpOption::Md5(bytes(cursor)?),
@@ -102,12 +105,30 @@ fn timestamps(cursor: &mut Cursor<'_>) -> Parse<TcpOption> {
     if !cursor.eat_word("val")? {
         return Err(cursor.expected("`val` and a number"));
     }
+    refuse_any(cursor)?;
     let val = cursor.unsigned("the timestamp value")?.node;
     if !cursor.eat_word("ecr")? {
         return Err(cursor.expected("`ecr` and a number"));
     }
+    refuse_any(cursor)?;
     let ecr = cursor.unsigned("the timestamp echo reply")?.node;
     Ok(TcpOption::Timestamps { val, ecr })
+}
+
+/// One value of an option that is not to be looked at.
+fn refuse_any(cursor: &mut Cursor<'_>) -> Parse<()> {
+    cursor.skip()?;
+    if !cursor.sees("...") && !cursor.sees("*") {
+        return Ok(());
+    }
+    Err(Box::new(
+        Diagnostic::new(
+            cursor.here(),
+            "a single value that may be anything is not supported",
+        )
+        .label("expected a number")
+        .help("`<...>` looks at no option at all"),
+    ))
 }
 
 /// Octets in hexadecimal, or a name for them, if either stands here.

@@ -136,6 +136,12 @@ impl Definitions {
         }
     }
 
+    /// The string that `name` stands for, if it was defined between double quotes.
+    #[must_use]
+    pub fn string(&self, name: &str) -> Option<&str> {
+        self.get(name)?.strip_prefix('"')?.strip_suffix('"')
+    }
+
     /// The octets that `name` stands for, if it was defined as pairs of
     /// hexadecimal digits.
     #[must_use]
@@ -196,11 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn definitions_stand_for_numbers_names_and_octets() {
+    fn definitions_stand_for_numbers_names_octets_and_strings() {
         let definitions: Definitions = [
             ("LEVEL", "SOL_IP"),
             ("SIZE", "0x10"),
             ("COOKIE", "3021b9d889017eeb"),
+            ("CONTROL", "\"reno\""),
         ]
         .into_iter()
         .collect();
@@ -213,6 +220,9 @@ mod tests {
             Some(8)
         );
         assert_eq!(definitions.octets("LEVEL"), None);
+        assert_eq!(definitions.string("CONTROL"), Some("reno"));
+        assert_eq!(definitions.value("CONTROL"), None);
+        assert_eq!(definitions.string("LEVEL"), None);
     }
 
     #[test]
@@ -220,6 +230,10 @@ mod tests {
         assert_eq!(type_number(ICMP_V4, "unreachable"), Some(3));
         assert_eq!(code_number(ICMP_V4, "unreachable", "frag_needed"), Some(4));
         assert_eq!(type_number(ICMP_V6, "packet_too_big"), Some(2));
+        assert_eq!(
+            code_number(ICMP_V6, "unreachable", "admin_prohibited"),
+            Some(1)
+        );
         assert_eq!(type_number(ICMP_V4, "type_255"), Some(255));
         assert_eq!(type_number(ICMP_V4, "type_256"), None);
         assert_eq!(code_number(ICMP_V4, "type_3", "code_9"), Some(9));
