@@ -7,7 +7,7 @@ use tunfarm_lang::symbols::Definitions;
 use tunfarm_protocol::{IpVersion, Job};
 
 /// The port a script's listener is bound to, and the one its `connect()` goes to.
-pub const SERVER_PORT: u16 = 8080;
+const SERVER_PORT: u16 = 8080;
 
 /// How a run is configured: the job's options, then the script's own.
 #[derive(Clone, Debug)]
@@ -28,6 +28,10 @@ pub struct Config {
     pub gateway: IpAddr,
     /// MTU in bytes.
     pub mtu: u32,
+    /// The port that `bind(…, ..., ...)` takes.
+    pub bind_port: u16,
+    /// The peer's port for `connect(…, ..., ...)` and `sendto()`.
+    pub connect_port: u16,
     /// Segment size for injected super-segments; 0 leaves them whole.
     pub mss: u16,
     /// How far from its time an event may be, in microseconds.
@@ -74,6 +78,8 @@ impl Config {
             remote_prefix,
             gateway,
             mtu: 1500,
+            bind_port: SERVER_PORT,
+            connect_port: SERVER_PORT,
             mss: 0,
             tolerance_us: 4_000,
             // The kernel's timer wheel may be late by so much of what it was asked for.
@@ -152,6 +158,8 @@ impl Config {
                 };
             }
             "mtu" => self.mtu = number(text()?)?,
+            "bind_port" => self.bind_port = number(text()?)?,
+            "connect_port" => self.connect_port = number(text()?)?,
             "mss" => self.mss = number(text()?)?,
             "tolerance_usecs" => self.tolerance_us = number(text()?)?,
             "tolerance_percent" => {
@@ -172,9 +180,10 @@ impl Config {
                     .ok_or_else(|| "needs NAME=VALUE".to_owned())?;
                 self.defines.define(key, value);
             }
-            // Output, and how the original frees its buffers: nothing of that is ours.
+            // Output, how the original frees its buffers, what it leaves for the next script: nothing
+            // of that is ours. PSP's port is only in packets that are refused by themselves.
             "verbose" | "dry_run" | "debug" | "send_omit_free" | "speed" | "code" | "quiet"
-            | "no_cleanup" => {}
+            | "no_cleanup" | "persistent_tun_dev" | "psp_udp_port" => {}
             _ if name.starts_with("wire_") => {
                 return Err("the two-machine mode is not part of tunfarm".into());
             }
@@ -272,6 +281,43 @@ mod tests {
         let mut job = Job::new("a.pkt", b"", Datapath::Tun, ip);
         job.options = options.iter().map(|o| (*o).to_owned()).collect();
         Config::of(&job, &Script::default())
+    }
+
+    #[test]
+    fn every_option_that_a_check_lets_pass_is_known_here() {
+        let passed = [
+            "bind_port=80",
+            "connect_port=81",
+            "debug",
+            "define=A=1",
+            "dry_run",
+            "gateway_ip=1.2.3.4",
+            "init_scripts=a",
+            "ip_version=ipv4",
+            "local_ip=1.2.3.4",
+            "mss=1000",
+            "mtu=1500",
+            "netmask_ip=255.255.0.0",
+            "no_cleanup",
+            "persistent_tun_dev",
+            "psp_udp_port=1000",
+            "remote_ip=1.2.3.4",
+            "send_omit_free",
+            "speed=1",
+            "strict_segments",
+            "tcp_ts_ecr_scaled",
+            "tcp_ts_tick_usecs=1",
+            "tolerance_percent=1",
+            "tolerance_usecs=1",
+            "verbose",
+        ];
+        let lines = passed.map(|option| format!("--{option}\n")).concat();
+        let script = tunfarm_lang::parse(&lines, "a.pkt").unwrap();
+        assert_eq!(tunfarm_lang::check(&script).to_string(), "");
+        let options = passed.map(|option| format!("--{option}"));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let config = config(&options, IpVersion::Ipv4).unwrap();
+        assert_eq!((config.bind_port, config.connect_port), (80, 81));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use tunfarm_lang::symbols::Definitions;
 use super::address::{self, Written};
 use super::values::{self, MAX_BUFFER};
 use super::{Arguments, Invoke, Returned, socket};
-use crate::config::SERVER_PORT;
 use crate::flows::Phase;
 use crate::run::World;
 use crate::stop::{Broken, Stop, failed};
@@ -179,7 +178,7 @@ fn destination(world: &mut World, args: &Arguments) -> Result<Option<Vec<u8>>, S
         return Ok(None);
     }
     let flow = socket::flow_of(world, args)?;
-    let remote = (world.config.remote, SERVER_PORT);
+    let remote = (world.config.remote, world.config.connect_port);
     let (bytes, end) = match address::written(args.get(4)?, &world.config.defines)? {
         Written::Any => (address::encode(&world.config, remote), Some(remote)),
         Written::Null => return Ok(None),

@@ -7,7 +7,6 @@ use super::control::{self, Wanted};
 use super::values;
 use super::vector::Pieces;
 use super::{Arguments, Invoke, Returned, socket};
-use crate::config::SERVER_PORT;
 use crate::flows::Phase;
 use crate::run::World;
 use crate::stop::{Broken, Stop, failed};
@@ -90,7 +89,7 @@ fn destination(
         // A connected socket's peer is known.
         return Ok(None);
     };
-    let remote = (world.config.remote, SERVER_PORT);
+    let remote = (world.config.remote, world.config.connect_port);
     let written = match name {
         Some(field) => address::written(&field.value, &world.config.defines)?,
         None => Written::Null,

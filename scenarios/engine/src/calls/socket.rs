@@ -4,7 +4,6 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 
 use super::address::{self, Written};
 use super::{Arguments, Invoke, Returned};
-use crate::config::SERVER_PORT;
 use crate::flows::{End, FlowId, Phase};
 use crate::packet::protocol;
 use crate::run::World;
@@ -51,7 +50,7 @@ pub fn bind(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
     args.exactly(3)?;
     let fd = args.descriptor(0, world)?;
     let flow = flow_of(world, args)?;
-    let local: End = (world.config.local, SERVER_PORT);
+    let local: End = (world.config.local, world.config.bind_port);
     let (bytes, end) = match address::written(args.get(1)?, &world.config.defines)? {
         Written::Any => (address::encode(&world.config, local), Some(local)),
         Written::Null => return failed("bind() without an address"),
@@ -149,7 +148,7 @@ pub fn connect(world: &mut World, args: &Arguments) -> Result<Invoke, Stop> {
     args.exactly(3)?;
     let fd = args.descriptor(0, world)?;
     let flow = flow_of(world, args)?;
-    let remote: End = (world.config.remote, SERVER_PORT);
+    let remote: End = (world.config.remote, world.config.connect_port);
     let (bytes, end) = match address::written(args.get(1)?, &world.config.defines)? {
         Written::Any => (address::encode(&world.config, remote), Some(remote)),
         Written::Null => return failed("connect() without an address"),

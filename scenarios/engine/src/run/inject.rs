@@ -3,7 +3,6 @@
 use tunfarm_lang::{ast, symbols};
 
 use super::World;
-use crate::config::SERVER_PORT;
 use crate::datapath::Gso;
 use crate::flows::{Flow, FlowId};
 use crate::packet::{Icmp, Ip, Packet, Tcp, TcpFlags, Transport, Udp, protocol};
@@ -84,7 +83,7 @@ impl World {
         let id = self.flow_for(protocol::UDP, ast::Direction::Inbound, None)?;
         let flow = self.flows.get_mut(id);
         if flow.remote.1 == 0 {
-            flow.remote.1 = SERVER_PORT;
+            flow.remote.1 = self.config.connect_port;
         }
         Ok(Packet {
             ip: self.config.peer_header(&line.ip),

@@ -41,7 +41,12 @@ const OPTIONS: &[(&str, Kind)] = &[
         "code_format",
         Kind::Refused("code blocks are not given to another interpreter here"),
     ),
-    ("code_sockopt", Kind::Text),
+    (
+        "code_sockopt",
+        Kind::Refused(
+            "code blocks see all that the kernel tells: TCP_INFO, SO_MEMINFO, TCP_CC_INFO",
+        ),
+    ),
     ("connect_port", PORT),
     ("debug", Kind::Flag),
     ("define", Kind::Text),
@@ -52,7 +57,10 @@ const OPTIONS: &[(&str, Kind)] = &[
         "ip_version",
         Kind::Choice(&["ipv4", "ipv4-mapped-ipv6", "ipv6"]),
     ),
-    ("is_anyip", Kind::Flag),
+    (
+        "is_anyip",
+        Kind::Refused("a script's local address is the device's own here"),
+    ),
     ("local_ip", Kind::Network),
     ("mss", Kind::Int(1, 65_535)),
     ("mtu", Kind::Int(68, 65_535)),
