@@ -63,7 +63,12 @@ fn main() {
         let built = timed(&format!("build, {file} changed"), || {
             first.build().expect("a kernel")
         });
-        run(&tunfarm, dir.path(), "run it (the same kernel to the byte)", &built);
+        run(
+            &tunfarm,
+            dir.path(),
+            "run it (the same kernel to the byte)",
+            &built,
+        );
     }
 }
 

@@ -121,3 +121,83 @@ fn an_engine_that_no_guest_could_run_is_refused() {
     assert!(refused("/bin/sh").contains("/bin/sh is not static: it wants /lib"));
     assert!(!dir.path().join("out").exists());
 }
+
+/// Stands in packetdrill's place: says how it was called, then passes or fails as the script's first
+/// line asks it to, in packetdrill's words.
+const STAND_IN: &str = r#"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int count, char **arguments)
+{
+    const char *script = arguments[count - 1];
+    char line[80] = "";
+    FILE *file = fopen(script, "r");
+    if (!file || !fgets(line, sizeof(line), file) || access("/dev/net/tun", R_OK | W_OK))
+        return 3;
+    for (int n = 1; n < count; n++)
+        printf("argument %s\n", arguments[n]);
+    if (!strstr(line, "no window scale"))
+        return 0;
+    fprintf(stderr, "%s:6: error handling packet: bad outbound TCP options\n", script);
+    return 1;
+}
+"#;
+
+#[test]
+fn an_engine_of_ones_own_performs_scripts_over_tun_and_its_words_are_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    write(dir.path(), "stand-in.c", STAND_IN);
+    let built = std::process::Command::new("gcc")
+        .args(["-static", "-o", "packetdrill", "stand-in.c"])
+        .current_dir(dir.path())
+        .status();
+    assert!(built.expect("gcc runs").success());
+    write(dir.path(), "fails.pkt", FAILS);
+    write(
+        dir.path(),
+        "passes.pkt",
+        &FAILS.replace("no window scale", "one"),
+    );
+    let ended = pkt(
+        dir.path(),
+        &[
+            "passes.pkt",
+            "fails.pkt",
+            "--engine",
+            "packetdrill:packetdrill",
+            "--datapath",
+            "both",
+            "-D",
+            "N=3",
+        ],
+    );
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    let run = load(&dir.path().join("out")).expect("results");
+    let of = |name: &str| {
+        let cell = run
+            .cells
+            .iter()
+            .find(|cell| cell.id.to_string().ends_with(name));
+        cell.unwrap_or_else(|| panic!("no cell {name}"))
+    };
+    assert_eq!(of("passes/tun").status, Status::Clean);
+    assert_eq!(of("fails/tun").status, Status::OtherFailure);
+    assert!(
+        ended
+            .stdout
+            .contains("line 6: error handling packet: bad outbound TCP options")
+    );
+    for loopback in ["passes/loopback", "fails/loopback"] {
+        assert_eq!(of(loopback).status, Status::Skipped);
+    }
+    let log = dir
+        .path()
+        .join(format!("out/cells/{}/script.log", of("passes/tun").id));
+    let log = std::fs::read_to_string(log).expect("what the stand-in printed");
+    assert_eq!(
+        log,
+        "argument --ip_version=ipv4\nargument -D\nargument N=3\nargument passes.pkt\n"
+    );
+}
