@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tunfarm::shard::Shard;
 
-pub use options::{AccelWord, ClockWord, IpWord, Machine, PathWord, Selection, Source};
+pub use options::{AccelWord, Asked, ClockWord, IpWord, Machine, PathWord, Selection, Source};
 
 /// Boots Linux kernels in QEMU, runs TCP close scenarios in them over TUN and over loopback, and
 /// says which kernels and drivers have the tun orphan bug.
@@ -298,21 +298,9 @@ pub struct Bisect {
     /// With --git: only commits that touch these paths; may be repeated, or separated by commas.
     #[arg(long, value_name = "PATHS", requires = "git", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Driver spec.
-    #[arg(long, value_name = "SPEC", default_value = "stock")]
-    pub driver: String,
-    /// Scenarios by name or glob; may be repeated.
-    #[arg(long = "scenario", value_name = "GLOB", default_value = "closing")]
-    pub scenarios: Vec<String>,
-    /// A folder with scenarios of one's own; may be repeated.
-    #[arg(long = "scenario-folder", value_name = "DIR")]
-    pub scenario_folders: Vec<PathBuf>,
-    /// Datapath that is asked about [default: tun]; may be repeated.
-    #[arg(long = "datapath", value_name = "PATH")]
-    pub datapaths: Vec<PathWord>,
-    /// IP version.
-    #[arg(long, value_name = "VERSION")]
-    pub ip: Option<IpWord>,
+    /// What a kernel is asked.
+    #[command(flatten)]
+    pub asked: Asked,
     /// What the side of the older end is called [default: good, or broken].
     #[arg(long, value_name = "WORD")]
     pub term_old: Option<String>,
@@ -331,9 +319,6 @@ pub struct Bisect {
     /// The search's folder; one that was begun there goes on [default: a new one under results/].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Take the nearest source of the same series where the archive lost a kernel's own.
-    #[arg(long)]
-    pub nearest_source: bool,
 }
 
 /// Arguments of `verdict`.
@@ -348,21 +333,9 @@ pub struct Verdict {
     /// Kernel spec, e.g. path:arch/x86/boot/bzImage.
     #[arg(long, value_name = "SPEC")]
     pub kernel: String,
-    /// Driver spec.
-    #[arg(long, value_name = "SPEC", default_value = "stock")]
-    pub driver: String,
-    /// Scenarios by name or glob; may be repeated.
-    #[arg(long = "scenario", value_name = "GLOB", default_value = "closing")]
-    pub scenarios: Vec<String>,
-    /// A folder with scenarios of one's own; may be repeated.
-    #[arg(long = "scenario-folder", value_name = "DIR")]
-    pub scenario_folders: Vec<PathBuf>,
-    /// Datapath that is asked about [default: tun]; may be repeated.
-    #[arg(long = "datapath", value_name = "PATH")]
-    pub datapaths: Vec<PathWord>,
-    /// IP version.
-    #[arg(long, value_name = "VERSION")]
-    pub ip: Option<IpWord>,
+    /// What a kernel is asked.
+    #[command(flatten)]
+    pub asked: Asked,
     /// Skip a kernel that fails in another way than this.
     #[arg(long, value_enum, value_name = "STATUS")]
     pub only: Option<FailureWord>,
@@ -375,9 +348,6 @@ pub struct Verdict {
     /// The run's folder; must be empty or not exist [default: a new one under results/].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Take the nearest source of the same series where the archive lost a kernel's own.
-    #[arg(long)]
-    pub nearest_source: bool,
     /// Build drivers against this configured kernel tree or these headers (for `path:` kernels).
     #[arg(long, value_name = "DIR")]
     pub build_dir: Option<PathBuf>,

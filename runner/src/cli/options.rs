@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tunfarm_protocol::{Datapath, IpVersion};
 
 /// Where kernels come from and what is kept.
 #[derive(Args, Clone, Debug)]
@@ -92,4 +93,42 @@ pub enum AccelWord {
     Kvm,
     /// QEMU's translator.
     Tcg,
+}
+
+/// What each kernel is asked, where the answer is good or bad.
+#[derive(Args, Clone, Debug)]
+pub struct Asked {
+    /// Driver spec.
+    #[arg(long, value_name = "SPEC", default_value = "stock")]
+    pub driver: String,
+    /// Scenarios by name or glob; may be repeated.
+    #[arg(long = "scenario", value_name = "GLOB", default_value = "closing")]
+    pub scenarios: Vec<String>,
+    /// A folder with scenarios of one's own; may be repeated.
+    #[arg(long = "scenario-folder", value_name = "DIR")]
+    pub scenario_folders: Vec<PathBuf>,
+    /// Datapath that is asked about [default: tun]; may be repeated.
+    #[arg(long = "datapath", value_name = "PATH")]
+    pub datapaths: Vec<PathWord>,
+    /// IP version.
+    #[arg(long, value_name = "VERSION")]
+    pub ip: Option<IpWord>,
+    /// Take the nearest source of the same series where the archive lost a kernel's own.
+    #[arg(long)]
+    pub nearest_source: bool,
+}
+
+impl Asked {
+    /// The datapaths in question.
+    pub fn datapaths(&self) -> Vec<Datapath> {
+        match self.datapaths.as_slice() {
+            [] => vec![Datapath::Tun],
+            typed => typed.iter().map(|d| (*d).into()).collect(),
+        }
+    }
+
+    /// The IP version.
+    pub fn ip(&self) -> IpVersion {
+        self.ip.map_or(IpVersion::Ipv4, IpVersion::from)
+    }
 }

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use tunfarm::bisect::{Judge, Kernels, Question, Reading};
 use tunfarm_bisect::{Answer, Terms};
-use tunfarm_protocol::{Datapath, IpVersion};
 
 use super::bisect::Steps;
 use super::run;
@@ -29,25 +28,23 @@ pub fn run(arguments: &Verdict) -> Result<u8> {
 const STOP: u8 = 128;
 
 fn verdict(arguments: &Verdict) -> Result<Answer> {
+    let asked = &arguments.asked;
     let question = Question {
         good: None,
         bad: None,
         kernels: Kernels::Archive,
-        driver: arguments.driver.clone(),
-        scenarios: arguments.scenarios.clone(),
-        scenario_folders: arguments.scenario_folders.clone(),
-        datapaths: match arguments.datapaths.as_slice() {
-            [] => vec![Datapath::Tun],
-            typed => typed.iter().map(|d| (*d).into()).collect(),
-        },
-        ip: arguments.ip.map_or(IpVersion::Ipv4, IpVersion::from),
+        driver: asked.driver.clone(),
+        scenarios: asked.scenarios.clone(),
+        scenario_folders: asked.scenario_folders.clone(),
+        datapaths: asked.datapaths(),
+        ip: asked.ip(),
         terms: None,
         confidence: 0.99,
         real_clock: arguments.machine.clock == ClockWord::Real,
     };
     let matrix = question.matrix(&arguments.kernel)?;
     let setup = tunfarm::farm::Setup {
-        nearest_source: arguments.nearest_source,
+        nearest_source: asked.nearest_source,
         build_dir: arguments.build_dir.clone(),
         ..run::setup(&arguments.machine, &arguments.source)?
     };

@@ -14,7 +14,6 @@ use tunfarm_bisect::{
     Answer, Conclusion, End, Next, Noise, Purpose, Search, Settings, Step, Terms,
 };
 use tunfarm_images::Cache;
-use tunfarm_protocol::{Datapath, IpVersion};
 use tunfarm_reports::text::counted;
 
 use super::INFRA;
@@ -35,7 +34,7 @@ pub fn run(arguments: &Bisect) -> Result<u8> {
     };
     state.save(&out)?;
     let setup = tunfarm::farm::Setup {
-        nearest_source: arguments.nearest_source,
+        nearest_source: arguments.asked.nearest_source,
         ..run::setup(&arguments.machine, &arguments.source)?
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -67,23 +66,20 @@ fn question(arguments: &Bisect) -> Result<Question> {
         (None, None, None) => Kernels::Archive,
     };
     let folders = arguments
+        .asked
         .scenario_folders
         .iter()
         .map(|f| absolute(f))
         .collect::<Result<_>>()?;
-    let or = |list: Vec<Datapath>, default| if list.is_empty() { vec![default] } else { list };
     Ok(Question {
         good: arguments.good.clone(),
         bad: arguments.bad.clone(),
         kernels,
-        driver: arguments.driver.clone(),
-        scenarios: arguments.scenarios.clone(),
+        driver: arguments.asked.driver.clone(),
+        scenarios: arguments.asked.scenarios.clone(),
         scenario_folders: folders,
-        datapaths: or(
-            arguments.datapaths.iter().map(|d| (*d).into()).collect(),
-            Datapath::Tun,
-        ),
-        ip: arguments.ip.map_or(IpVersion::Ipv4, IpVersion::from),
+        datapaths: arguments.asked.datapaths(),
+        ip: arguments.asked.ip(),
         terms,
         confidence: arguments.confidence,
         real_clock: arguments.machine.clock == ClockWord::Real,
